@@ -17,7 +17,7 @@ _HOME = {
     "Sanitizer": "sanitize.filtering",
     "filter_table": "sanitize.filtering",
 }
-__all__ = [  # noqa: F822  (loaded by __getattr__)
+__all__ = [
     "BadInput",
     "BadParams",
     "Params",

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -50,7 +50,7 @@ class LearnerParams(Section):
     """The learning algorithm A and its optimiser."""
 
     name: str = Field(description="module sanitize/learners/NAME_learner.py: torch or sklearn")
-    net: str = Field(description="torch: module in sanitize/learners/nets")
+    net: str = Field(description="torch: module in sanitize/learners/nets; auto = cnn for images, mlp for others")
     model: str = Field(description="sklearn: logistic_regression, hist_gradient_boosting, or module:Class")
     device: Literal["auto", "cpu", "cuda"] = Field(description="auto = cuda where there is one")
     precision: Literal["auto", "float32", "bfloat16"] = Field(description="auto = bfloat16 where the device has it")
@@ -63,7 +63,9 @@ class LearnerParams(Section):
     schedule: Literal["step", "triangle"] = Field(description="step: x 0.1 at `drops`; triangle: up, then to zero")
     drops: list[float] = Field(description="fractions of the schedule, 0..1")
     flip: bool = Field(description="random left-right flips of images")
-    crop: int = Field(ge=0, le=64, description="random shifts by up to this many pixels")
+    crop: Literal["auto"] | Annotated[int, Field(ge=0, le=64)] = Field(
+        description="random shifts by up to this many pixels; auto = a fourteenth of the shorter side"
+    )
 
 
 class IsplParams(Section):
@@ -79,6 +81,7 @@ class IsplParams(Section):
     extra_iterations: int = Field(ge=0, le=16, description="N = 2 + min(extra_iterations, 1/p)")
     first_epochs: int = Field(ge=1, le=1000)
     epochs: int = Field(ge=1, le=1000)
+    trim: Literal["global", "class"] = Field(description="lowest beta share of all rows, or of every class")
     class_floor: float = Field(ge=0, le=1, description="part of p that every class keeps")
     lr_factor: float = Field(gt=0, le=100, description="learner.lr times this")
 
@@ -106,6 +109,7 @@ class TrainParams(Section):
     """Final training of oracle, undefended and sanitized."""
 
     epochs: int = Field(ge=1, le=1000)
+    threads: int = Field(ge=1, le=256, description="in place of learner.threads: the models are trained one by one")
 
 
 class CertifyParams(Section):
@@ -113,7 +117,7 @@ class CertifyParams(Section):
 
     features: Literal["hog", "raw"] = "hog"
     k: int = Field(ge=1)
-    radius: float | None = Field(ge=0, description="rNN's L1 radius; null = the median distance to the k-th neighbour")
+    radius: float | None = Field(ge=0, description="rNN's L1 radius; null = chosen from the test rows")
     poisoning_sizes: list[int] = Field(description="where the curve is tabulated")
 
 

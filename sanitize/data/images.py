@@ -1,0 +1,140 @@
+"""Images: encoded bytes in a column -> one uint8 array, and back to PNG. Only PNG and JPEG, only modes L and RGB."""
+
+# N rows, H x W pixels, K channels
+from __future__ import annotations
+
+import io
+import struct
+import warnings
+import zlib
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+from PIL import Image
+
+from sanitize.errors import BadInput
+
+Pixels = NDArray[np.uint8]
+
+FORMATS = ("PNG", "JPEG")  # decoders of other formats never see a user's bytes
+CHANNELS = {"L": 1, "RGB": 3}
+
+# what Pillow's two decoders raise for damaged files (UnidentifiedImageError is an OSError)
+_DAMAGED = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, struct.error, zlib.error)
+
+
+def decode_images(column: pa.ChunkedArray, *, name: str, origin: str, size: int | None = None) -> Pixels:
+    """Decode a column of PNG and JPEG images.
+
+    column   binary, or struct with a binary field `bytes` (a field `path` is never followed)
+    name     the column's name, for messages
+    origin   the file's name, for messages
+    size     resize every image to size x size pixels, bilinear; None = all must have one size
+    Returns  uint8 [N, H, W, K], K = 1 for mode L and 3 for RGB; no rows: [0, size or 1, size or 1, 1]
+    Raises   BadInput: null, null bytes with a path, corrupt, another format or mode, several sizes or modes,
+             more pixels than PIL.Image.MAX_IMAGE_PIXELS
+    """
+    pixels = np.empty((0, size or 1, size or 1, 1), np.uint8)
+    mode, shape, row = "", (0, 0), 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        for chunk in column.chunks:
+            paths = _field(chunk, "path")
+            blobs = _field(chunk, "bytes") if pa.types.is_struct(chunk.type) else chunk
+            assert blobs is not None
+            for position, blob in enumerate(blobs):
+                where = f"{origin}: row {row}, column {name!r}"
+                if not blob.is_valid:
+                    raise BadInput(_no_bytes(where, paths[position].as_py() if paths is not None else None))
+                image = _decode(blob.as_py(), where, size)
+                if not row:
+                    mode, shape = image.mode, image.size
+                    pixels = np.empty((len(column), image.height, image.width, CHANNELS[mode]), np.uint8)
+                if image.mode != mode:
+                    raise BadInput(
+                        f"{where}: image has mode {image.mode}, but row 0 has mode {mode}; "
+                        f"all must have one mode; convert them all to RGB, or all to L"
+                    )
+                if image.size != shape:
+                    raise BadInput(
+                        f"{where}: image has {image.width} x {image.height} pixels, but row 0 has "
+                        f"{shape[0]} x {shape[1]}; all must have one size; "
+                        f"set data.image_size (--image-size) to resize them"
+                    )
+                pixels[row] = np.frombuffer(image.tobytes(), np.uint8).reshape(pixels.shape[1:])
+                row += 1
+    return pixels
+
+
+def _field(chunk: pa.Array, name: str) -> pa.Array | None:
+    """A struct's field, null where the struct is null; None where there is no such field."""
+    if not pa.types.is_struct(chunk.type) or chunk.type.get_field_index(name) < 0:
+        return None
+    return pc.struct_field(chunk, name)
+
+
+def _no_bytes(where: str, path: str | None) -> str:
+    if path is None:
+        return f"{where}: image is null; fill or drop such rows first"
+    return (
+        f"{where}: bytes is null and path is {path!r}; files are never opened by their path; "
+        f"store the image's bytes in the column"
+    )
+
+
+def _decode(blob: bytes, where: str, size: int | None) -> Image.Image:
+    try:
+        image: Image.Image = Image.open(io.BytesIO(blob), formats=FORMATS)
+        if image.mode not in CHANNELS:
+            raise BadInput(f"{where}: image has mode {image.mode}; must be L or RGB; convert it to one of them")
+        image.load()
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise BadInput(
+            f"{where}: image has more than {Image.MAX_IMAGE_PIXELS} pixels, the bound against decompression bombs; "
+            f"shrink or drop it"
+        ) from error
+    except _DAMAGED as error:
+        raise BadInput(
+            f"{where}: image is corrupt or neither PNG nor JPEG ({error}); mend or drop such rows first"
+        ) from error
+    if size is not None and image.size != (size, size):
+        return image.resize((size, size), Image.Resampling.BILINEAR)
+    return image
+
+
+def resize_images(images: Pixels, size: int | None) -> Pixels:
+    """Images resized to size x size pixels, bilinear.
+
+    images   uint8 [N, H, W, 1 or 3]
+    size     pixels; None = as they are
+    Returns  uint8 [N, size, size, K]
+    """
+    if size is None or images.shape[1:3] == (size, size):
+        return images
+    resized = np.empty((len(images), size, size, images.shape[3]), np.uint8)
+    for row, image in enumerate(images):
+        small = _picture(image).resize((size, size), Image.Resampling.BILINEAR)
+        resized[row] = np.asarray(small).reshape(resized.shape[1:])
+    return resized
+
+
+def encode_images(images: Pixels) -> pa.Array:
+    """Encode as PNG.
+
+    images   uint8 [N, H, W, 1 or 3]
+    Returns  binary [N]; `decode_images` gives the same pixels back
+    """
+    return pa.array([encode_image(_picture(image)) for image in images], pa.binary())
+
+
+def encode_image(image: Image.Image) -> bytes:
+    """One image of mode L or RGB as PNG; the same pixels give the same bytes."""
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _picture(image: Pixels) -> Image.Image:
+    return Image.fromarray(np.ascontiguousarray(image[:, :, 0] if image.shape[2] == 1 else image))

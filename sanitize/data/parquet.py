@@ -1,0 +1,282 @@
+"""Parquet files: read, write, split by a mask. Nothing lost on the way, nothing half-written, same bytes each time."""
+
+# N rows
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sanitize.data.arrow import decode_table, encoded_image_table, image_table, replace_rows, vector_table
+from sanitize.data.columns import Columns, kind_of, pick_columns
+from sanitize.data.files import whole_files
+from sanitize.data.table import BoolArray, Table
+from sanitize.errors import BadInput, BadParams
+
+__all__ = [
+    "Columns",
+    "decode_table",
+    "encoded_image_table",
+    "image_table",
+    "read_arrow",
+    "read_table",
+    "replace_rows",
+    "split_rows",
+    "vector_table",
+    "write_arrow",
+]
+
+WIDE_GROUP = 1024  # rows per row group where a column holds images or lists: a few MiB of images
+NARROW_GROUP = 1 << 18
+_CODECS = {"UNCOMPRESSED": "NONE"}  # where the reader's name for a codec is not the writer's
+BATCH_BYTES = 4 << 20  # what is read at once while a file is split
+PENDING_BYTES = 64 << 20  # what waits at most to fill a row group while a file is split
+
+Result = TypeVar("Result")
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Turns what reading can raise into BadInput."""
+    try:
+        yield
+    except PermissionError as error:
+        raise BadInput(f"{path}: may not be read; change its permissions") from error
+    except (pa.ArrowException, OSError) as error:
+        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise BadInput(f"{path}: cannot be read as parquet ({first}); write it again as a parquet file") from error
+
+
+def _reading(path: Path, read: Callable[[pq.ParquetFile], Result]) -> Result:
+    """What `read` makes of the open file."""
+    with _readable(path), pq.ParquetFile(_checked(path)) as file:
+        return read(file)
+
+
+def _checked(path: Path) -> Path:
+    """The path, if it is a file; Arrow's own errors for missing files and folders differ from version to version."""
+    if path.is_dir():
+        raise BadInput(f"{path}: is a folder; name one parquet file")
+    if not path.exists():
+        raise BadInput(f"{path}: no such file; check the path")
+    return path
+
+
+def read_arrow(path: str | Path, *, allow_empty: bool = False) -> pa.Table:
+    """Read a whole parquet file, schema metadata kept.
+
+    allow_empty  whether zero rows are fine
+    Raises       BadInput: no such file, a folder, no parquet, damaged, zero rows
+    """
+    path = Path(path)
+    table = _reading(path, lambda file: file.read())
+    if not table.num_rows and not allow_empty:
+        raise BadInput(f"{path}: has no rows; must have at least 1")
+    return table
+
+
+def read_table(
+    path: str | Path,
+    *,
+    label: str | None = None,
+    inputs: Sequence[str] | None = None,
+    image_size: int | None = None,
+    class_names: Sequence[str] | None = None,
+    allow_empty: bool = False,
+) -> tuple[Table, Columns]:
+    """Read the label and input columns of a parquet file into a Table whose ids are the rows' positions.
+
+    label        label column; None = found
+    inputs       input columns; None = found
+    image_size   resize images to this many pixels square; None = all must have one size
+    class_names  the classes of the training table, when reading another table of the same data (its labels then get
+                 the same numbers, and one class alone is fine); None = this table's own
+    allow_empty  whether zero rows are fine
+    Returns      the Table, and which columns it was made from
+    Raises       BadInput, BadParams: as `read_arrow` and `decode_table`
+    """
+    path = Path(path)
+
+    def needed(file: pq.ParquetFile) -> pa.Table:
+        columns = pick_columns(file.schema_arrow, label=label, inputs=inputs, origin=str(path))
+        names = [*columns.inputs, columns.label]
+        return file.read(columns=names).select(names)
+
+    arrow = _reading(path, needed)
+    if not arrow.num_rows and not allow_empty:
+        raise BadInput(f"{path}: has no rows; must have at least 1")
+    return decode_table(
+        arrow, label=label, inputs=inputs, image_size=image_size, class_names=class_names, origin=str(path)
+    )
+
+
+def write_arrow(table: pa.Table, path: str | Path, metadata: Mapping[str, str] | None = None) -> None:
+    """Write a parquet file; the same values give the same bytes, however the table is chunked.
+
+    metadata  added to the schema metadata
+    Raises    BadInput: the file cannot be written; nothing is left then
+    """
+    if metadata:
+        added = {key.encode(): value.encode() for key, value in metadata.items()}
+        table = table.replace_schema_metadata({**(table.schema.metadata or {}), **added})
+    wide = any(kind_of(field.type) in ("image", "vector") for field in table.schema)
+    with _writable(Path(path)), whole_files(path) as (draft,):
+        pq.write_table(table.combine_chunks(), draft, row_group_size=WIDE_GROUP if wide else NARROW_GROUP)
+
+
+@contextmanager
+def _writable(path: Path) -> Iterator[None]:
+    """Turns what writing can raise into BadInput."""
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        raise BadInput(f"{path}: cannot be written ({error}); free or name another place") from error
+
+
+def split_rows(
+    source: str | Path, keep: BoolArray, kept_path: str | Path, rejected_path: str | Path | None = None
+) -> None:
+    """Split a parquet file by a mask: kept and rejected together are the input, row for row, nothing decoded.
+
+    source         the file to split; read batch by batch, so that memory does not grow with it
+    keep           bool [N], True = to `kept_path`, False = to `rejected_path`
+    kept_path      where the kept rows go, in input order
+    rejected_path  where the rejected rows go, in input order; None = nowhere
+    Raises         BadInput: unreadable source, unwritable output, `keep` of another length
+                   BadParams: an output that is the source (also through a link) or the other output
+    The outputs have the source's schema with its metadata, its codec per column, sorting columns, dictionary columns,
+    page index and INT96 timestamps, and row groups of its largest group's number of rows, fewer where these would be
+    more than 64 MiB. Compression levels and Bloom filters are not kept. A file without rows is a valid one. After an
+    error what stood at the outputs is untouched.
+    """
+    source = Path(source)
+    outputs = [Path(kept_path), *([] if rejected_path is None else [Path(rejected_path)])]
+    _refuse_overlap(source, outputs)
+    assert keep.dtype == np.bool_
+    with ExitStack() as stack:
+        with _readable(source):
+            # reading in 1 MiB pieces without read-ahead keeps memory flat whatever the size of the row groups
+            file = stack.enter_context(pq.ParquetFile(_checked(source), buffer_size=1 << 20, pre_buffer=False))
+        if len(keep) != file.metadata.num_rows:
+            raise BadInput(
+                f"{source}: has {file.metadata.num_rows} rows, but there are {len(keep)} verdicts; filter it again"
+            )
+        stack.enter_context(_writable(outputs[0].parent))
+        sinks = [stack.enter_context(_Sink(draft, file)) for draft in stack.enter_context(whole_files(*outputs))]
+        start = 0
+        for batch in _batches(source, file):
+            mask = keep[start : start + batch.num_rows]
+            for sink, chosen in zip(sinks, (mask, ~mask), strict=False):
+                sink.add(_chosen(batch, chosen))
+            start += batch.num_rows
+
+
+def _batches(path: Path, file: pq.ParquetFile) -> Iterator[pa.RecordBatch]:
+    """The file's rows, about BATCH_BYTES at a time."""
+    with _readable(path):
+        yield from file.iter_batches(batch_size=_batch_rows(file.metadata))
+
+
+def _refuse_overlap(source: Path, outputs: Sequence[Path]) -> None:
+    for output in outputs:
+        if output.resolve() == source.resolve() or (output.exists() and source.exists() and output.samefile(source)):
+            raise BadParams(f"output {output} is the input {source}; name another file, the input is never overwritten")
+    if len(outputs) == 2:
+        kept, rejected = outputs
+        if kept.resolve() == rejected.resolve():
+            raise BadParams(f"kept and rejected rows both go to {kept}; name two files")
+
+
+def _batch_rows(footer: pq.FileMetaData) -> int:
+    """Rows that make about BATCH_BYTES."""
+    size: int = sum(footer.row_group(group).total_byte_size for group in range(footer.num_row_groups))
+    rows: int = footer.num_rows
+    return max(1, min(65536, BATCH_BYTES * rows // max(size, 1)))
+
+
+def _chosen(batch: pa.RecordBatch, mask: BoolArray) -> list[pa.RecordBatch]:
+    """The rows of the batch where the mask is True."""
+    if mask.all():
+        return [batch]
+    try:
+        return [batch.filter(pa.array(mask))] if mask.any() else []
+    except pa.ArrowNotImplementedError:  # views have no filter kernel: take runs of rows, which works for any type
+        edges = np.flatnonzero(np.diff(mask, prepend=False, append=False)).reshape(-1, 2)
+        return [batch.slice(int(first), int(end - first)) for first, end in edges]
+
+
+class _Sink:
+    """A ParquetWriter that is set up as the source's footer says and fills row groups from batches of any size."""
+
+    def __init__(self, path: Path, source: pq.ParquetFile) -> None:
+        footer, self.schema = source.metadata, source.schema_arrow
+        groups = [footer.row_group(number) for number in range(footer.num_row_groups)]
+        self.group_rows = max([group.num_rows for group in groups], default=NARROW_GROUP)
+        self.pending: list[pa.RecordBatch] = []
+        self.rows = self.bytes = 0
+        self.writer = pq.ParquetWriter(path, self.schema, **_settings(footer))
+
+    def add(self, batches: Sequence[pa.RecordBatch]) -> None:
+        """Take rows in; whole row groups are written at once, the rest waits."""
+        for batch in batches:
+            while self.rows + batch.num_rows >= self.group_rows:
+                first = self.group_rows - self.rows
+                self._hold(batch.slice(0, first))
+                self._flush()
+                batch = batch.slice(first)
+            if batch.num_rows:
+                self._hold(batch)
+            if self.bytes >= PENDING_BYTES:
+                self._flush()
+
+    def _hold(self, batch: pa.RecordBatch) -> None:
+        self.pending.append(batch)
+        self.rows += batch.num_rows
+        self.bytes += batch.nbytes
+
+    def _flush(self) -> None:
+        if self.rows:
+            table = pa.Table.from_batches(self.pending, self.schema)
+            self.writer.write_table(table.unify_dictionaries(), row_group_size=self.rows)
+        self.pending, self.rows, self.bytes = [], 0, 0
+
+    def __enter__(self) -> _Sink:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if kind is None:
+                self._flush()
+        finally:
+            self.writer.close()
+
+
+def _settings(footer: pq.FileMetaData) -> dict[str, Any]:
+    """The ParquetWriter's arguments that the first row group of a file was written with."""
+    if not footer.num_row_groups:
+        return {}
+    group = footer.row_group(0)
+    columns = [group.column(number) for number in range(group.num_columns)]
+    logical = [footer.schema.column(number).logical_type.type for number in range(group.num_columns)]
+    codecs = {c.path_in_schema: _CODECS.get(c.compression, c.compression) for c in columns}
+    dictionaries = [c.path_in_schema for c in columns if c.has_dictionary_page]
+    settings: dict[str, Any] = {
+        # one value for all where there is one: other writers may name the insides of nested columns otherwise
+        "compression": codecs if len(set(codecs.values())) > 1 else next(iter(codecs.values()), "NONE"),
+        "use_dictionary": dictionaries if 0 < len(dictionaries) < len(columns) else bool(dictionaries),
+        # old writers call a list's inner field "item", the format's specification "element"
+        "use_compliant_nested_type": not any(".list.item" in c.path_in_schema for c in columns),
+        "write_page_index": any(c.has_offset_index for c in columns),
+        # the writer knows INT96 only for all timestamps or none
+        "use_deprecated_int96_timestamps": any(c.physical_type == "INT96" for c in columns)
+        and "TIMESTAMP" not in logical,
+    }
+    sortings = [footer.row_group(number).sorting_columns for number in range(footer.num_row_groups)]
+    if sortings[0] and all(sorting == sortings[0] for sorting in sortings):
+        settings["sorting_columns"] = sortings[0]
+    return settings

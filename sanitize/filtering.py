@@ -1,0 +1,109 @@
+"""The filter: ISPL, the vote and self-training composed. Table -> keep or drop per row, with reason and suspicion."""
+
+# N rows, C classes
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sanitize.boosting import ComponentVerdicts, RowVotes, collect_votes
+from sanitize.data.table import BoolArray, FloatArray, Table
+from sanitize.execution import OrderedMap
+from sanitize.ispl import Partition, partition
+from sanitize.params import Params
+from sanitize.selftrain import selftrain
+
+KEPT = "kept"
+Steps = Callable[[str, int], AbstractContextManager[Callable[[], None]]]
+
+
+def no_steps(label: str, total: int) -> AbstractContextManager[Callable[[], None]]:
+    """Show no progress."""
+    return nullcontext(lambda: None)
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The verdict on every row.
+
+    keep_N       bool [N], True = keep
+    reason_N     N strings: "kept", or the cause, a colon and the details ("outvoted: 19 of 24 voters say 3")
+    suspicion_N  float64 [N], 0..1, higher = worse
+    """
+
+    keep_N: BoolArray
+    reason_N: list[str]
+    suspicion_N: NDArray[np.float64]
+
+    def reasons(self) -> dict[str, int]:
+        """How many rows were dropped for each cause."""
+        causes = Counter(r.split(":")[0] for r in self.reason_N if r != KEPT)
+        return {cause: causes[cause] for cause in sorted(causes)}
+
+
+@dataclass(frozen=True)
+class Filtered:
+    """All that the filter found on the way to its manifest."""
+
+    partition: Partition
+    votes: RowVotes
+    verdicts: ComponentVerdicts
+    manifest: Manifest
+
+
+def decide(table: Table, votes: RowVotes, smoothed_NC: FloatArray | None) -> Manifest:
+    """The manifest, from the votes and what the self-trained networks think.
+
+    smoothed_NC  float32 [N, C], from `selftrain`; None = no self-training, the vote stands
+    Suspicion is 1 minus the probability of the given label: the mean of the voters' geometric mean and of the
+    self-trained networks'.
+    """
+    label_N = table.labels
+    supported_N = np.exp(-votes.loss_N.astype(np.float64))
+    if smoothed_NC is None:
+        says_N, keep_N = votes.vote_N, votes.keep_N
+        suspicion_N = 1 - supported_N
+    else:
+        says_N = smoothed_NC.argmax(axis=1)
+        keep_N = says_N == label_N
+        given_N = smoothed_NC[np.arange(len(table)), label_N].astype(np.float64)
+        suspicion_N = 1 - (supported_N + given_N) / 2
+    reasons = [KEPT] * len(table)
+    for row in np.flatnonzero(~keep_N):
+        if votes.keep_N[row]:
+            reasons[row] = f"self-training disagrees: looks like {table.class_names[says_N[row]]}"
+        else:
+            against = len(votes.voters) - int(votes.support_N[row])
+            name = table.class_names[votes.vote_N[row]]
+            reasons[row] = f"outvoted: {against} of {len(votes.voters)} voters, most say {name}"
+    return Manifest(keep_N, reasons, suspicion_N)
+
+
+def filter_table(table: Table, params: Params, *, map: OrderedMap, steps: Steps = no_steps) -> Filtered:
+    """Clean one table.
+
+    table    at least two classes; images, vectors or numeric columns
+    params   `learner`, `ispl`, `vote`, `selftrain` and `seed` are used
+    map      how independent learners are executed; the result does not depend on it
+    steps    called as steps(label, total) -> a context manager that yields a function to call after each piece
+    Raises   BadInput, BadParams: see `partition` and `make_learner`
+    Paper    appendix C: partition, vote, self-training
+    """
+    with steps("ISPL runs", params.ispl.runs) as advance:
+        found = partition(table, params.learner, params.ispl, params.seed, map=map, advance=advance)
+    with steps("voters", len(found.components())) as advance:
+        votes, verdicts, _ = collect_votes(
+            table, found, params.learner, params.vote, params.seed, map=map, advance=advance
+        )
+    smoothed_NC = None
+    if params.selftrain.epochs:
+        with steps("self-training", params.selftrain.learners) as advance:
+            smoothed_NC = selftrain(
+                table, votes.keep_N, params.learner, params.selftrain, params.seed, map=map, advance=advance
+            )
+    return Filtered(found, votes, verdicts, decide(table, votes, smoothed_NC))

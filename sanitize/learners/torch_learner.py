@@ -1,0 +1,236 @@
+"""The PyTorch learner: rows of a Table -> a trained network -> losses and predictions. The only training loop here."""
+
+# N rows, n rows asked for, C classes, K channels, H x W pixels, P padding
+from __future__ import annotations
+
+import math
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from sanitize.data.seeds import stream, stream_seed
+from sanitize.data.table import FloatArray, IntArray, Table
+from sanitize.errors import BadParams
+from sanitize.learners.base import Scores
+from sanitize.params import LearnerParams
+
+WARM = 0.2  # part of a triangle schedule that climbs
+SCORE_BATCH = 500
+
+
+def make(params: LearnerParams, table: Table, seed: int) -> TorchLearner:
+    """A TorchLearner with the network `params.net`; see `learners.base.make_learner`."""
+    return TorchLearner(params, table, seed)
+
+
+def resolve_device(name: str) -> torch.device:
+    """The device called "auto", "cpu" or "cuda". BadParams: cuda asked for where there is none."""
+    if name == "cuda" and not torch.cuda.is_available():
+        raise BadParams("learner.device is 'cuda', but no CUDA device can be used here; set it to 'cpu' or 'auto'")
+    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def computes_bfloat16(device: torch.device, precision: str) -> bool:
+    """Whether to train in bfloat16: as told, or ("auto") where the hardware multiplies it natively."""
+    if precision != "auto":
+        return precision == "bfloat16"
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+def rate(params: LearnerParams, progress: float | None) -> float:
+    """The learning rate at a point of the schedule.
+
+    progress  0 <= progress < 1, the part of the schedule that lies behind; None = constant
+    "step": lr x 0.1 for every one of `drops` reached (appendix C). "triangle": linear from 0.2 lr up to lr during the
+    first fifth, then linear to zero.
+    """
+    if progress is None:
+        return params.lr
+    if params.schedule == "step":
+        return params.lr * 0.1 ** sum(progress >= drop for drop in params.drops)
+    if progress < WARM:
+        return params.lr * (0.2 + 0.8 * progress / WARM)
+    return params.lr * (1 - progress) / (1 - WARM)
+
+
+class TorchLearner:
+    """A network bound to one table; the rows lie on the device once, as uint8 (images) or float32 (vectors).
+
+    params   architecture, optimiser, device and precision
+    table    rows to fit and score
+    seed     the run's seed
+    Raises   BadParams: unknown net, a net that cannot take these rows, no such device
+    """
+
+    def __init__(self, params: LearnerParams, table: Table, seed: int) -> None:
+        self.params = params
+        self.seed = seed
+        self.classes = table.classes
+        self.device = resolve_device(params.device)
+        self.bfloat16 = computes_bfloat16(self.device, params.precision)
+        self.image = table.modality == "image"
+        self._build = _find_net(params.net if params.net != "auto" else "cnn" if self.image else "mlp")
+        if self.image:
+            _, self.height, self.width, channels = table.inputs.shape
+            self.shape: tuple[int, ...] = (channels, self.height, self.width)
+        else:
+            self.shape = (table.inputs.shape[1],)
+        with torch.device("meta"):
+            self._build(self.shape, self.classes)  # refuses rows that the network cannot take, before any work
+        self.mean, self.deviation = self._statistics(table.inputs)
+        inputs = torch.from_numpy(np.ascontiguousarray(table.inputs))
+        self.pad = 0
+        if self.image:
+            self.pad = min(self.height, self.width) // 14 if params.crop == "auto" else params.crop
+        pad = self.pad
+        if pad:  # zero border, once, so that a shifted crop is one gather
+            inputs = functional.pad(inputs, (0, 0, pad, pad, pad, pad))
+        self.inputs = inputs.to(self.device)
+        self.labels = torch.from_numpy(np.ascontiguousarray(table.labels)).to(self.device)
+        self.net: nn.Module | None = None
+
+    def _statistics(self, inputs: NDArray[Any]) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation per channel or feature, in the units of `inputs`."""
+        axes = (0, 1, 2) if self.image else (0,)
+        rows = inputs[:: max(1, len(inputs) // 10_000)]  # 10,000 rows tell the mean to a hundredth of a deviation
+        mean = rows.mean(axis=axes, dtype=np.float64)
+        deviation = rows.std(axis=axes, dtype=np.float64)
+        deviation = np.where(deviation > 0, deviation, 1.0)
+        as_row = [torch.tensor(v, dtype=torch.float32, device=self.device) for v in (mean, deviation)]
+        return (as_row[0].view(1, -1, 1, 1), as_row[1].view(1, -1, 1, 1)) if self.image else (as_row[0], as_row[1])
+
+    def start(self, *names: str | int) -> None:
+        """Fresh weights and a fresh stream called `names`."""
+        torch.set_num_threads(self.params.threads)
+        self.names = names
+        self.draws = stream(self.seed, *names, "batches")
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(stream_seed(self.seed, *names, "weights"))
+            net = self._build(self.shape, self.classes)
+        self.net = net.to(self.device, memory_format=torch.channels_last)
+        self.optimiser = torch.optim.SGD(
+            net.parameters(),
+            lr=self.params.lr,
+            momentum=self.params.momentum,
+            nesterov=self.params.nesterov,
+            weight_decay=self.params.weight_decay,
+            fused=True,
+        )
+
+    def fit(self, rows: IntArray, epochs: int, *, done: int = 0, total: int | None = None) -> None:
+        """Go on training on `rows`; see `learners.base.Learner.fit`.
+
+        Batches of an epoch differ by at most one row, so that none is too small for batch norm.
+        """
+        assert self.net is not None, "start() comes first"
+        if len(rows) < 2:
+            raise BadParams(
+                f"a learner was given {len(rows)} rows; needs at least 2; raise ispl.expansion or take fewer components"
+            )
+        self.net.train()
+        batches = math.ceil(len(rows) / self.params.batch)
+        for epoch in range(done, done + epochs):
+            order = torch.from_numpy(rows[self.draws.permutation(len(rows))]).to(self.device)
+            moves = self._moves(len(rows))
+            for number, picked_n in enumerate(torch.tensor_split(torch.arange(len(rows)), batches)):
+                progress = None if total is None else (epoch + number / batches) / total
+                for group in self.optimiser.param_groups:
+                    group["lr"] = rate(self.params, progress)
+                part = slice(int(picked_n[0]), int(picked_n[-1]) + 1)
+                x = self._gather(order[part], None if moves is None else moves[part])
+                with self._precision():
+                    logits_nC = self.net(x)
+                loss = functional.cross_entropy(logits_nC.float(), self.labels[order[part]])
+                self.optimiser.zero_grad(set_to_none=True)
+                loss.backward()  # type: ignore[no-untyped-call]
+                self.optimiser.step()
+
+    def score(self, rows: IntArray) -> Scores:
+        """Loss and prediction of `rows`, without augmentation; see `learners.base.Learner.score`."""
+        picked = torch.from_numpy(rows).to(self.device)
+        loss_n = torch.empty(len(rows), device=self.device)
+        prediction_n = torch.empty(len(rows), dtype=torch.int64, device=self.device)
+        for first in range(0, len(rows), SCORE_BATCH):
+            part = slice(first, min(first + SCORE_BATCH, len(rows)))
+            logits_nC = self._logits(self._gather(picked[part], None))
+            loss_n[part] = functional.cross_entropy(logits_nC, self.labels[picked[part]], reduction="none")
+            prediction_n[part] = logits_nC.argmax(1)
+        return Scores(loss_n.cpu().numpy(), prediction_n.cpu().numpy())
+
+    def probabilities(self, inputs: NDArray[Any]) -> FloatArray:
+        """Class probabilities of outside rows; see `learners.base.Learner.probabilities`."""
+        parts = [np.empty((0, self.classes), dtype=np.float32)]
+        for first in range(0, len(inputs), SCORE_BATCH):
+            block = torch.from_numpy(np.ascontiguousarray(inputs[first : first + SCORE_BATCH])).to(self.device)
+            parts.append(self._logits(self._normalised(block)).softmax(1).cpu().numpy())
+        return np.concatenate(parts)
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Weights and batch statistics by name, float32 and int64, and the inputs' mean and deviation."""
+        assert self.net is not None, "start() comes first"
+        arrays = {name: value.detach().cpu().contiguous().numpy() for name, value in self.net.state_dict().items()}
+        return {**arrays, "inputs.mean": self.mean.cpu().numpy(), "inputs.deviation": self.deviation.cpu().numpy()}
+
+    def load(self, state: dict[str, NDArray[Any]]) -> None:
+        """Take back what `state` gave. BadParams: arrays of another network or shape."""
+        if self.net is None:
+            self.start("loaded")
+        assert self.net is not None
+        arrays = {name: torch.from_numpy(np.array(value)) for name, value in state.items()}
+        try:
+            self.mean = arrays.pop("inputs.mean").to(self.device)
+            self.deviation = arrays.pop("inputs.deviation").to(self.device)
+            self.net.load_state_dict(arrays)
+        except (KeyError, RuntimeError) as error:
+            raise BadParams(f"stored weights do not fit learner.net {self.params.net!r}: {error}") from error
+
+    def _precision(self) -> torch.autocast:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16)
+
+    def _logits(self, x: Tensor) -> Tensor:
+        assert self.net is not None, "start() comes first"
+        self.net.eval()
+        with torch.inference_mode(), self._precision():
+            logits_nC: Tensor = self.net(x)
+        return logits_nC.float()
+
+    def _moves(self, rows: int) -> Tensor | None:
+        """For every row of an epoch: shift down, shift right, flip (int64 [n, 3]); None = no augmentation."""
+        if not self.image or not (self.params.flip or self.pad):
+            return None
+        shifts = self.draws.integers(0, 2 * self.pad + 1, (rows, 2))
+        flips = self.draws.integers(0, 2, (rows, 1)) * self.params.flip
+        return torch.from_numpy(np.concatenate([shifts, flips], axis=1)).to(self.device)
+
+    def _gather(self, rows: Tensor, moves: Tensor | None) -> Tensor:
+        """The inputs of `rows`, moved and normalised. Shifts and flips are one gather from the padded images."""
+        if not self.image:
+            return self._normalised(self.inputs[rows])
+        pad = self.pad
+        if moves is None:
+            whole = self.inputs[rows]
+            return self._normalised(whole[:, pad : pad + self.height, pad : pad + self.width] if pad else whole)
+        down_nH = moves[:, 0, None] + torch.arange(self.height, device=self.device)
+        right = torch.arange(self.width, device=self.device)
+        right_nW = moves[:, 1, None] + torch.where(moves[:, 2, None] == 1, self.width - 1 - right, right)
+        return self._normalised(self.inputs[rows[:, None, None], down_nH[:, :, None], right_nW[:, None, :]])
+
+    def _normalised(self, inputs: Tensor) -> Tensor:
+        """Float inputs of mean 0 and deviation 1: images [n, H, W, K] -> [n, K, H, W] (channels last in memory)."""
+        x = inputs.permute(0, 3, 1, 2) if self.image else inputs
+        return (x.float() - self.mean) / self.deviation
+
+
+def _find_net(name: str) -> Any:
+    module = f"sanitize.learners.nets.{name}"
+    try:
+        return import_module(module).build
+    except (ModuleNotFoundError, AttributeError) as error:
+        raise BadParams(f"learner.net is {name!r}; must name a module {module} with a function build") from error

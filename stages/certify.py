@@ -1,0 +1,171 @@
+"""Stage certify: training set before and after the filter, test rows -> nearest-neighbour certificates of both.
+
+Jia et al. 2020. What they cover, and in which unit, stands in reports/certificates.json beside the figures.
+"""
+
+# N training rows, M test rows, B poisoning sizes
+from __future__ import annotations
+
+import csv
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from sanitize.certify.features import Features, compute
+from sanitize.certify.individual import UNIT, certified_accuracy, certified_sizes
+from sanitize.certify.neighbors import predict, trusted_radius, vote_tables
+from sanitize.data.files import whole_files
+from sanitize.data.parquet import read_arrow, read_table, write_arrow
+from sanitize.data.table import BoolArray
+from sanitize.errors import BadInput
+from sanitize.params import CertifyParams, load_params
+from stages.common import stage_app
+
+app = stage_app("certify")
+
+COVERS = {
+    "raw": (
+        "Every training set within the poisoning size of the one that came in, forwards (changes still to come) and "
+        "backwards (the set before an attack of that size): the certified predictions are the same on all of them."
+    ),
+    "sanitized": (
+        "Changes to the kept rows made after the filter. The filter itself saw the poison and may have been misled by "
+        "it: this certificate does not cover the original poisoning; the raw set's does."
+    ),
+}
+CURVE = ("training", "method", "poisoning_size", "certified_accuracy")
+RADII = pa.schema(
+    [
+        ("training", pa.string()),
+        ("method", pa.string()),
+        ("row", pa.int64()),
+        ("label", pa.int64()),
+        ("prediction", pa.int32()),
+        ("radius", pa.int32()),
+    ]
+)
+
+
+@app.command()
+def main(
+    params: Path = Path("params.yaml"),
+    train: Path = Path("data/poisoned/train.parquet"),
+    manifest: Path = Path("data/manifest.parquet"),
+    test: Path = Path("data/ingested/test.parquet"),
+    certificates: Path = Path("reports/certificates.json"),
+    curve: Path = Path("reports/plots/certified_accuracy.csv"),
+    radii: Path = Path("data/certified_radii.parquet"),
+) -> None:
+    """Certify kNN and rNN on the raw and on the sanitized training set."""
+    given = load_params(params)
+    rows, columns = read_table(
+        train, label=given.data.label, inputs=given.data.inputs, image_size=given.data.image_size
+    )
+    keep = _keep(manifest, len(rows))
+    trusted, _ = read_table(
+        test,
+        label=columns.label,
+        inputs=columns.inputs,
+        image_size=given.data.image_size,
+        class_names=rows.class_names,
+        allow_empty=True,
+    )
+    if not len(trusted):
+        reason = "there are no test rows: a certificate is about the predictions for given rows; add them as data.test"
+        _write({"certificates": None, "reason": reason}, [], RADII.empty_table(), certificates, curve, radii)
+        return
+    kind, settings = given.certify.features, given.certify
+    train_features, test_features = compute(rows, kind), compute(trusted, kind)
+    radius, source = _radius(settings, test_features, len(rows))
+    sets: dict[str, BoolArray] = {"raw": np.ones(len(rows), bool), "sanitized": keep}
+    votes = vote_tables(
+        test_features.values,
+        train_features.values,
+        rows.labels,
+        rows.classes,
+        k=settings.k,
+        radius=radius * test_features.scale,
+        subsets=list(sets.values()),
+    )
+    found: dict[str, Any] = {}
+    lines: list[tuple[str, str, int, float]] = []
+    tables = []
+    for (name, mask), tally in zip(sets.items(), votes, strict=True):
+        found[name] = {"covers": COVERS[name], "rows": int(np.count_nonzero(mask))}
+        for method, table in tally._asdict().items():
+            prediction, size = predict(table), certified_sizes(table)
+            accuracy = certified_accuracy(prediction, trusted.labels, size, settings.poisoning_sizes)
+            points = [(e, round(float(a), 6)) for e, a in zip(settings.poisoning_sizes, accuracy, strict=True)]
+            chosen = {"k": settings.k} if method == "knn" else {"radius": radius, "radius_from": source}
+            found[name][method] = {
+                **chosen,
+                "clean_accuracy": round(float(np.mean(prediction == trusted.labels)), 6),
+                "certified_accuracy": {str(e): a for e, a in points},
+            }
+            lines += [(name, method, e, a) for e, a in points]
+            tables.append(_radii_table(name, method, trusted.ids, trusted.labels, prediction, size))
+    summary = {
+        "certificates": found,
+        "distance": f"L1 between {train_features.kind} features, {train_features.values.shape[1]} values a row",
+        "poisoning_size": UNIT,
+        "test_rows": len(trusted),
+    }
+    _write(summary, lines, pa.concat_tables(tables), certificates, curve, radii)
+
+
+def _keep(path: Path, rows: int) -> BoolArray:
+    """The manifest's verdicts, bool [N]."""
+    arrow = read_arrow(path)
+    if arrow.column("row").to_pylist() != list(range(rows)):
+        raise BadInput(
+            f"{path}: has {arrow.num_rows} verdicts; must have one for each of the training set's rows 0..{rows - 1}, "
+            "in order; run the selftrain stage again"
+        )
+    keep: BoolArray = arrow.column("keep").to_numpy()
+    return keep
+
+
+def _radius(settings: CertifyParams, test: Features, train_rows: int) -> tuple[float, str]:
+    """rNN's radius, and in words where it comes from."""
+    if settings.radius is not None:
+        return settings.radius, "certify.radius"
+    rows = len(test.values)
+    neighbor = max(1, min(rows - 1, math.floor(settings.k * rows / train_rows + 0.5)))
+    radius = trusted_radius(test.values, neighbor, test.scale)
+    return radius, (
+        f"the median over the {rows} test rows of the distance to the nearest other test row number {neighbor}: k = "
+        f"{settings.k} scaled from {train_rows} training rows. Only test rows, which are trusted, decide it, and the "
+        f"number of training rows; the certificates are for rNN with this radius held fixed (certify.radius: {radius})"
+    )
+
+
+def _radii_table(
+    training: str, method: str, row: np.ndarray, label: np.ndarray, prediction: np.ndarray, radius: np.ndarray
+) -> pa.Table:
+    columns = [pa.array([training] * len(row)), pa.array([method] * len(row)), row, label, prediction, radius]
+    return pa.table(
+        [pa.array(column).cast(field.type) for column, field in zip(columns, RADII, strict=True)], schema=RADII
+    )
+
+
+def _write(
+    summary: dict[str, Any],
+    lines: list[tuple[str, str, int, float]],
+    table: pa.Table,
+    certificates: Path,
+    curve: Path,
+    radii: Path,
+) -> None:
+    write_arrow(table, radii)
+    with whole_files(certificates, curve) as (json_draft, csv_draft):
+        json_draft.write_text(json.dumps(summary, indent=1, allow_nan=False) + "\n")
+        with csv_draft.open("w", newline="") as file:
+            csv.writer(file, lineterminator="\n").writerows([CURVE, *lines])
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,50 @@
+"""Stage selftrain: poisoned/train, votes -> manifest, clean, rejected. Wins clean rows back, then draws the line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sanitize.artifacts import read_votes, write_manifest
+from sanitize.data.parquet import split_rows
+from sanitize.execution import make_map
+from sanitize.filtering import decide
+from sanitize.params import load_params
+from sanitize.progress import step
+from sanitize.selftrain import selftrain
+from stages.common import read_training, stage_app
+
+app = stage_app("selftrain")
+
+
+@app.command()
+def main(
+    params: Path = Path("params.yaml"),
+    train: Path = Path("data/poisoned/train.parquet"),
+    votes: Path = Path("data/votes.parquet"),
+    manifest: Path = Path("data/manifest.parquet"),
+    clean: Path = Path("data/clean.parquet"),
+    rejected: Path = Path("data/rejected.parquet"),
+) -> None:
+    """Decide on every row, and part the training file into clean and rejected rows."""
+    given = load_params(params)
+    table = read_training(train, given)
+    counted = read_votes(votes, table.ids)
+    smoothed_NC = None
+    if given.selftrain.epochs:
+        with step("self-training", given.selftrain.learners) as advance:
+            smoothed_NC = selftrain(
+                table,
+                counted.keep_N,
+                given.learner,
+                given.selftrain,
+                given.seed,
+                map=make_map(given.engine, given.workers),
+                advance=advance,
+            )
+    verdict = decide(table, counted, smoothed_NC)
+    write_manifest(manifest, table.ids, verdict)
+    split_rows(train, verdict.keep_N, clean, rejected)
+
+
+if __name__ == "__main__":
+    app()
