@@ -14,7 +14,7 @@ _HOME = {
     "load_params": "sanitize.params",
     "resolve": "sanitize.params",
     "Table": "sanitize.data.table",
-    "Sanitizer": "sanitize.filtering",
+    "Sanitizer": "sanitize.estimator",
     "filter_table": "sanitize.filtering",
 }
 __all__ = [

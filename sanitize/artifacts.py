@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -12,8 +13,10 @@ from sanitize.boosting import ComponentVerdicts, RowVotes
 from sanitize.data.parquet import read_arrow, write_arrow
 from sanitize.data.table import IntArray
 from sanitize.errors import BadInput
-from sanitize.filtering import Manifest
 from sanitize.ispl import Partition
+
+if TYPE_CHECKING:  # otherwise a change to self-training would make every partition stale
+    from sanitize.filtering import Manifest
 
 
 def write_partition(path: Path, ids: IntArray, found: Partition) -> None:
@@ -29,10 +32,11 @@ def write_partition(path: Path, ids: IntArray, found: Partition) -> None:
 
 
 def read_partition(path: Path, ids: IntArray) -> Partition:
-    """What `write_partition` wrote. BadInput: it is about other rows than `ids`."""
+    """What `write_partition` wrote. BadInput: it is about other rows than `ids`, or they are not all in every run."""
     columns = _columns(path, ("row", "run", "component", "loss"))
-    _same_rows(path, columns["row"][: len(ids)], ids)
-    runs = len(columns["row"]) // len(ids)
+    runs = len(columns["row"]) // max(1, len(ids))
+    _same_rows(path, columns["row"], np.tile(ids, runs))
+    _same_rows(path, columns["run"], np.repeat(np.arange(runs), len(ids)))
     return Partition(
         columns["component"].reshape(runs, len(ids)).astype(np.int64), columns["loss"].reshape(runs, len(ids))
     )
@@ -60,7 +64,7 @@ def write_votes(path: Path, ids: IntArray, votes: RowVotes) -> None:
 def read_votes(path: Path, ids: IntArray) -> RowVotes:
     """What `write_votes` wrote. BadInput: it is about other rows than `ids`."""
     table = read_arrow(path)
-    names = [name for name in table.column_names if name.startswith("voter_")]
+    names = [name for name in table.column_names if name.startswith("voter_")] or ["voter_RUN_COMPONENT"]
     counts = ("vote", "agreement", "support", "loss", "lower_half", "keep")
     columns = _columns(path, ("row", *names, *counts))
     _same_rows(path, columns["row"], ids)
@@ -111,6 +115,6 @@ def _columns(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
     return {name: table[name].to_numpy() for name in names}
 
 
-def _same_rows(path: Path, found: IntArray, ids: IntArray) -> None:
-    if not np.array_equal(found, ids):
-        raise BadInput(f"{path}: is about {len(found)} other rows than the training table; run its stage again")
+def _same_rows(path: Path, found: IntArray, expected: IntArray) -> None:
+    if not np.array_equal(found, expected):
+        raise BadInput(f"{path}: is about other rows than the training table; run its stage again")

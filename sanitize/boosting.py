@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sanitize.data.seeds import stream
 from sanitize.data.table import BoolArray, FloatArray, IntArray, Table
 from sanitize.execution import OrderedMap
-from sanitize.ispl import Partition
+from sanitize.ispl import Partition, lowest_of_class
 from sanitize.learners.base import all_rows, make_learner
 from sanitize.params import LearnerParams, VoteParams
 
@@ -114,13 +114,8 @@ def count_votes(prediction_VN: IntArray, classes: int) -> IntArray:
 
 
 def lower_half(loss_N: FloatArray, label_N: IntArray) -> BoolArray:
-    """True for the floor(n/2) rows of each class of n rows with the lowest loss; ties go to the earlier row."""
-    lower_N = np.zeros(len(loss_N), dtype=np.bool_)
-    order = np.argsort(loss_N, kind="stable")
-    for label in np.unique(label_N):
-        of_class = order[label_N[order] == label]
-        lower_N[of_class[: len(of_class) // 2]] = True
-    return lower_N
+    """True for the lower half of each class by loss (appendix C); of an odd number of rows the middle one is in it."""
+    return lowest_of_class(loss_N, label_N, 0.5)
 
 
 def vote_on_rows(

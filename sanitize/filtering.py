@@ -56,10 +56,12 @@ class Filtered:
     manifest: Manifest
 
 
-def decide(table: Table, votes: RowVotes, smoothed_NC: FloatArray | None) -> Manifest:
+def decide(table: Table, votes: RowVotes, smoothed_NC: FloatArray | None, tolerance: float = 1.0) -> Manifest:
     """The manifest, from the votes and what the self-trained networks think.
 
     smoothed_NC  float32 [N, C], from `selftrain`; None = no self-training, the vote stands
+    tolerance    0 < tolerance <= 1: a row stays when its label has this part of the most probable class's probability;
+                 1 = its label is the most probable class, as in the paper
     Suspicion is 1 minus the probability of the given label: the mean of the voters' geometric mean and of the
     self-trained networks'.
     """
@@ -70,9 +72,9 @@ def decide(table: Table, votes: RowVotes, smoothed_NC: FloatArray | None) -> Man
         suspicion_N = 1 - supported_N
     else:
         says_N = smoothed_NC.argmax(axis=1)
-        keep_N = says_N == label_N
-        given_N = smoothed_NC[np.arange(len(table)), label_N].astype(np.float64)
-        suspicion_N = 1 - (supported_N + given_N) / 2
+        given_N = smoothed_NC[np.arange(len(table)), label_N]
+        keep_N = given_N >= tolerance * smoothed_NC.max(axis=1)
+        suspicion_N = 1 - (supported_N + given_N.astype(np.float64)) / 2
     reasons = [KEPT] * len(table)
     for row in np.flatnonzero(~keep_N):
         if votes.keep_N[row]:
@@ -100,10 +102,18 @@ def filter_table(table: Table, params: Params, *, map: OrderedMap, steps: Steps 
         votes, verdicts, _ = collect_votes(
             table, found, params.learner, params.vote, params.seed, map=map, advance=advance
         )
+    with steps("self-training", params.selftrain.learners) as advance:
+        manifest = settle(table, votes, params, map=map, advance=advance)
+    return Filtered(found, votes, verdicts, manifest)
+
+
+def settle(
+    table: Table, votes: RowVotes, params: Params, *, map: OrderedMap, advance: Callable[[], None] = lambda: None
+) -> Manifest:
+    """Self-training from the vote (none where `selftrain.epochs` is 0), then the manifest."""
     smoothed_NC = None
     if params.selftrain.epochs:
-        with steps("self-training", params.selftrain.learners) as advance:
-            smoothed_NC = selftrain(
-                table, votes.keep_N, params.learner, params.selftrain, params.seed, map=map, advance=advance
-            )
-    return Filtered(found, votes, verdicts, decide(table, votes, smoothed_NC))
+        smoothed_NC = selftrain(
+            table, votes.keep_N, params.learner, params.selftrain, params.seed, map=map, advance=advance
+        )
+    return decide(table, votes, smoothed_NC, params.selftrain.tolerance)

@@ -84,10 +84,17 @@ def keep_lowest(loss_N: FloatArray, label_N: IntArray, share: float, floor: floa
     keep = np.zeros(len(loss_N), dtype=np.bool_)
     if floor < share:  # otherwise every class keeps its share, and no cut over all rows is left to make
         keep[order[: math.ceil(share * len(loss_N) - 1e-9)]] = True
+    return keep | lowest_of_class(loss_N, label_N, floor)
+
+
+def lowest_of_class(loss_N: FloatArray, label_N: IntArray, share: float) -> BoolArray:
+    """True for the lowest `share` (0..1) of each class by loss, rounded up; ties go to the earlier row."""
+    lowest_N = np.zeros(len(loss_N), dtype=np.bool_)
+    order = np.argsort(loss_N, kind="stable")
     for label in np.unique(label_N):
         of_class = order[label_N[order] == label]
-        keep[of_class[: math.ceil(floor * len(of_class) - 1e-9)]] = True
-    return keep
+        lowest_N[of_class[: math.ceil(share * len(of_class) - 1e-9)]] = True
+    return lowest_N
 
 
 def sample_per_class(rows: IntArray, label_N: IntArray, share: float, draws: np.random.Generator) -> IntArray:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import yaml
+from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
 
 from sanitize.errors import BadParams
 
@@ -101,6 +105,11 @@ class SelftrainParams(Section):
     epochs: int = Field(ge=0, le=1000, description="0 = the vote stands")
     every: int = Field(ge=1, le=1000, description="epochs between two updates of the training set")
     momentum: float = Field(ge=0, lt=1, description="of the predictions")
+    tolerance: float = Field(
+        gt=0,
+        le=1,
+        description="keep a row whose label has this part of the most probable class's probability; 1 = it is",
+    )
     learners: int = Field(ge=1, le=16, description="independent networks whose predictions are averaged")
     lr_factor: float = Field(gt=0, le=100, description="learner.lr times this")
 
@@ -138,10 +147,10 @@ class Params(Section):
     certify: CertifyParams
 
     def sha256(self) -> str:
-        """SHA-256 (hex) of all values that can change the kept rows: the filter's sections, the preset resolved."""
+        """SHA-256 (hex) of all values that can change the kept rows, the preset resolved; column names are not."""
         sections = {"seed", "learner", "ispl", "vote", "selftrain"}
-        text = json.dumps(self.model_dump(mode="json", include=sections), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()
+        values = self.model_dump(mode="json", include=sections) | {"image_size": self.data.image_size}
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def preset_names() -> list[str]:
@@ -149,9 +158,10 @@ def preset_names() -> list[str]:
     return sorted(f.name.removesuffix(".yaml") for f in files("sanitize.presets").iterdir() if f.name.endswith(".yaml"))
 
 
-def _preset(name: str) -> dict[str, Any]:
+def _preset(name: str, origin: str = "") -> dict[str, Any]:
     if name not in preset_names():
-        raise BadParams(f"preset is {name!r}; must be one of {', '.join(preset_names())}")
+        known = ", ".join(preset_names())
+        raise BadParams(f"{origin}: preset is {name!r}; must be one of {known}; the default is 'fast'")
     values: dict[str, Any] = yaml.safe_load((files("sanitize.presets") / f"{name}.yaml").read_text())
     return values
 
@@ -177,11 +187,11 @@ def resolve(given: Mapping[str, Any], origin: str = "params.yaml") -> Params:
         if section in Params.model_fields and _is_section(section) and not isinstance(value, Mapping | None):
             raise BadParams(f"{origin}: {section} is {value!r}; must be a section of keys and values")
     given["preset"] = given.get("preset") or "fast"
-    merged = _over(_preset(str(given["preset"])), given)
+    merged = _over(_preset(str(given["preset"]), origin), given)
     try:
         return Params.model_validate(_pruned(merged))
     except ValidationError as error:
-        raise BadParams("\n".join(_message(e, origin) for e in error.errors())) from error
+        raise BadParams(_messages(error.errors(), origin)) from error
 
 
 def _is_section(name: str) -> bool:
@@ -196,22 +206,93 @@ def _pruned(values: Any) -> Any:
     return values
 
 
+def _messages(errors: Sequence[Any], origin: str) -> str:
+    """One line per wrong key; a key that may be this or that has an error for each, which say the same."""
+    return "\n".join(dict.fromkeys(_message(error, origin) for error in errors))
+
+
 def _message(error: Any, origin: str) -> str:
-    key = ".".join(str(part) for part in error["loc"])
-    if error["type"] == "extra_forbidden":
-        section = Params.model_fields.get(str(error["loc"][0]))
-        kind = section.annotation if section else None
-        known = kind.model_fields if isinstance(kind, type) and issubclass(kind, BaseModel) else Params.model_fields
-        return f"{origin}: {key} is no parameter; {', '.join(sorted(known))} are; remove it or mend its spelling"
+    """The key's name, its value, what it must be, and a value that works."""
+    path = tuple(str(part) for part in error["loc"][:2])
+    name = ".".join(path)
+    level = _fields(Params.model_fields[path[0]]) if len(path) > 1 else Params.model_fields
+    if path[-1] not in level:
+        close = get_close_matches(path[-1], level, 1)
+        remedy = f"did you mean {'.'.join([*path[:-1], *close])}?" if close else "mend its spelling, or remove it"
+        return f"{origin}: {name} is no parameter; {', '.join(sorted(level))} are; {remedy}"
     if error["type"] == "missing":
-        return f"{origin}: {key} is missing; add it, or name a preset that has it"
-    return f"{origin}: {key} is {error['input']!r}; {error['msg'][0].lower()}{error['msg'][1:]}"
+        return f"{origin}: {name} is missing; add it, or name a preset that has it"
+    field = level[path[-1]]
+    kind = field.annotation
+    if len(error["loc"]) > 2 and isinstance(error["loc"][2], int):  # one value of a list
+        name = f"{name}.{error['loc'][2]}"
+        kind = next(get_args(part)[0] for part in (kind, *get_args(kind)) if get_origin(part) is list)
+    bound = _bound(kind, field.metadata)
+    return f"{origin}: {name} is {_shown(error['input'])}; must be {bound}; {_works(path, field)}"
+
+
+def _works(path: Sequence[str], field: FieldInfo) -> str:
+    """A value that works: the paper preset's, or the default where the presets have none."""
+    value: Any = _preset("paper")
+    for part in path:
+        value = value.get(part) if isinstance(value, Mapping) else None
+    if value is not None:
+        return f"the paper preset uses {_shown(value)}"
+    return f"the default is {_shown(None if field.is_required() else field.default)}"
+
+
+def _fields(section: FieldInfo) -> dict[str, FieldInfo]:
+    kind = section.annotation
+    return kind.model_fields if isinstance(kind, type) and issubclass(kind, BaseModel) else {}
+
+
+def _shown(value: Any) -> str:
+    """As YAML has it."""
+    return repr(value) if isinstance(value, str) else json.dumps(value, default=repr)
+
+
+def _bound(kind: Any, limits: Sequence[Any]) -> str:
+    """What a field of this annotation takes, in words; null is always allowed and stands for the preset's value."""
+    parts = get_args(kind)
+    if get_origin(kind) is Annotated:
+        return _bound(parts[0], parts[1].metadata)
+    if get_origin(kind) is Literal:
+        return " or ".join([", ".join(map(repr, parts[:-1])), repr(parts[-1])] if parts[1:] else map(repr, parts))
+    if get_origin(kind) in (Union, UnionType):
+        return " or ".join(_bound(part, limits) for part in parts if part is not NoneType)
+    if get_origin(kind) is list:
+        return f"a list, each of it {_bound(parts[0], [])}"
+    words = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}[kind]
+    return words + _interval(limits)
+
+
+def _interval(limits: Sequence[Any]) -> str:
+    low, high = "", ""
+    for limit in limits:
+        match limit:
+            case Ge(ge=value):
+                low = f"[{_shown(value)}"
+            case Gt(gt=value):
+                low = f"({_shown(value)}"
+            case Le(le=value):
+                high = f"{_shown(value)}]"
+            case Lt(lt=value):
+                high = f"{_shown(value)})"
+    return f" in {low or '(-inf'}, {high or 'inf)'}" if limits else ""
 
 
 def load_params(path: str | Path) -> Params:
     """Read and check a params.yaml.
 
     Raises   BadParams: no such file, not YAML, or any of `resolve`'s reasons
+    """
+    return resolve(read_values(path), str(path))
+
+
+def read_values(path: str | Path) -> dict[str, Any]:
+    """What stands in a params.yaml, not checked yet.
+
+    Raises   BadParams: no such file, not YAML, no keys and values
     """
     path = Path(path)
     try:
@@ -224,4 +305,4 @@ def load_params(path: str | Path) -> Params:
         raise BadParams(f"{path}: is not YAML: {error}") from error
     if not isinstance(values, Mapping | None):
         raise BadParams(f"{path}: must hold keys and values; got {type(values).__name__}")
-    return resolve(values or {}, str(path))
+    return dict(values or {})

@@ -37,7 +37,7 @@ def write_weights(path: Path, states: Mapping[str, State | None], params: Learne
 
 
 def read_weights(path: Path) -> dict[str, State]:
-    """What `write_weights` stored, by name. BadInput: no such file, or not safetensors."""
+    """What `write_weights` stored, by name. BadInput: no such file, cannot be read, or not safetensors."""
     states: dict[str, State] = {}
     try:
         with safe_open(path, framework="numpy") as file:
@@ -48,4 +48,6 @@ def read_weights(path: Path) -> dict[str, State]:
         raise BadInput(f"{path}: no such file; run the stage that writes it") from error
     except SafetensorError as error:
         raise BadInput(f"{path}: is not a safetensors file ({error}); run the stage that writes it again") from error
+    except OSError as error:
+        raise BadInput(f"{path}: cannot be read ({error}); run the stage that writes it again") from error
     return states

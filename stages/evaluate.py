@@ -33,6 +33,7 @@ MODELS = ("oracle", "undefended", "sanitized")
 DROPPED = ("0.01", "0.05", "0.10")  # keys of recall_at_dropped
 BINS = 40  # of the suspicion histogram
 POINTS = 100  # of the recall curve
+SUSPECTS = 100  # kept rows that are listed
 
 
 @app.command()
@@ -64,6 +65,8 @@ def main(
     tables = {
         "confusion.csv": _confusion(said["sanitized"], class_names),
         "dropped_by_class.csv": _dropped_by_class(keep, labels, class_names, is_poison),
+        "dropped_rows.csv": _listed(_dropped_rows(keep, suspicion), verdicts, labels, class_names, is_poison),
+        "kept_rows.csv": _listed(_kept_rows(keep, suspicion, is_poison), verdicts, labels, class_names, is_poison),
         "components.csv": _components(read_arrow(components), read_arrow(partition), is_poison),
         "suspicion.csv": _suspicion(suspicion, is_poison),
         "recall.csv": _recall(suspicion, is_poison),
@@ -172,6 +175,34 @@ def _dropped_by_class(
     yield "class", "rows", "poisoned", "dropped", "fp", "fn"
     for count in metrics.class_counts(keep, labels, len(class_names), is_poison):
         yield class_names[count.label], count.rows, count.poisoned, count.dropped, count.fp, count.fn
+
+
+def _dropped_rows(keep: BoolArray, suspicion: NDArray[np.float64]) -> IntArray:
+    """All dropped rows, the most suspicious first; of equals the earlier row."""
+    order = np.argsort(-suspicion, kind="stable")
+    return order[~keep[order]]
+
+
+def _kept_rows(keep: BoolArray, suspicion: NDArray[np.float64], is_poison: BoolArray | None) -> IntArray:
+    """The SUSPECTS most suspicious kept rows, and all poisoned ones; the most suspicious first."""
+    order = np.argsort(-suspicion, kind="stable")
+    kept = order[keep[order]]
+    chosen = np.arange(len(kept)) < SUSPECTS
+    if is_poison is not None:
+        chosen |= is_poison[kept]
+    return kept[chosen]
+
+
+def _listed(
+    rows: IntArray, verdicts: pa.Table, labels: IntArray, class_names: Sequence[str], is_poison: BoolArray | None
+) -> Iterable[Sequence[Any]]:
+    """One line a row; `poisoned` is true, false, or empty where there is no truth."""
+    yield "row", "label", "reason", "suspicion", "poisoned"
+    chosen = verdicts.select(["row", "reason", "suspicion"]).take(pa.array(rows))
+    for line in chosen.to_pylist():
+        row = line["row"]
+        poisoned = None if is_poison is None else str(bool(is_poison[row])).lower()
+        yield row, class_names[labels[row]], line["reason"], _rounded(line["suspicion"]), poisoned
 
 
 def _components(components: pa.Table, partition: pa.Table, is_poison: BoolArray | None) -> Iterable[Sequence[Any]]:

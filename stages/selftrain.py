@@ -7,10 +7,9 @@ from pathlib import Path
 from sanitize.artifacts import read_votes, write_manifest
 from sanitize.data.parquet import split_rows
 from sanitize.execution import make_map
-from sanitize.filtering import decide
+from sanitize.filtering import settle
 from sanitize.params import load_params
 from sanitize.progress import step
-from sanitize.selftrain import selftrain
 from stages.common import read_training, stage_app
 
 app = stage_app("selftrain")
@@ -29,19 +28,8 @@ def main(
     given = load_params(params)
     table = read_training(train, given)
     counted = read_votes(votes, table.ids)
-    smoothed_NC = None
-    if given.selftrain.epochs:
-        with step("self-training", given.selftrain.learners) as advance:
-            smoothed_NC = selftrain(
-                table,
-                counted.keep_N,
-                given.learner,
-                given.selftrain,
-                given.seed,
-                map=make_map(given.engine, given.workers),
-                advance=advance,
-            )
-    verdict = decide(table, counted, smoothed_NC)
+    with step("self-training", given.selftrain.learners) as advance:
+        verdict = settle(table, counted, given, map=make_map(given.engine, given.workers), advance=advance)
     write_manifest(manifest, table.ids, verdict)
     split_rows(train, verdict.keep_N, clean, rejected)
 

@@ -18,9 +18,10 @@ from sanitize.data.parquet import read_arrow, read_table, write_arrow
 from sanitize.data.table import BoolArray, Table
 from sanitize.data.truth import read_truth
 from sanitize.errors import BadInput
-from sanitize.learners.base import Learner, make_learner
+from sanitize.learners.base import Learner
 from sanitize.params import Params, load_params
 from sanitize.progress import step
+from sanitize.train import train_model
 from sanitize.weights import write_weights
 from stages.common import read_training, stage_app
 
@@ -59,14 +60,9 @@ def main(
         write_weights(weights / f"{model}.safetensors", {str(model): None}, given.learner)
         write_arrow(_predictions(None, {}, {}), predictions / f"{model}.parquet")
         return
-    params_here = given.learner.model_copy(update={"threads": given.train.threads})
-    learner = make_learner(params_here, table, given.seed)
-    learner.start("train")
     with step(f"training {model}", given.train.epochs) as advance:
-        for done in range(given.train.epochs):
-            learner.fit(np.flatnonzero(keep_N), 1, done=done, total=given.train.epochs)
-            advance()
-    write_weights(weights / f"{model}.safetensors", {str(model): learner.state()}, params_here)
+        learner = train_model(table, keep_N, given, advance=advance)
+    write_weights(weights / f"{model}.safetensors", {str(model): learner.state()}, given.learner)
     ids = {"test": asked["test"].ids, "triggered": _triggered_rows(triggered, asked["triggered"])}
     write_arrow(_predictions(learner, asked, ids), predictions / f"{model}.parquet")
 

@@ -113,12 +113,33 @@ def test_plots_by_hand(folder):
         ["0", "0", "3", "0", "clean", "5", "2.5", "0.1"],
         ["0", "1", "2", "2", "poisoned", "2", "2.5", "0.25"],
     ]
+    header = ["row", "label", "reason", "suspicion", "poisoned"]
+    assert plot(folder, "dropped_rows") == [
+        header,
+        ["3", "b", "outvoted 3 of 4", "4.0", "true"],
+        ["1", "a", "outvoted 3 of 4", "1.0", "false"],
+    ]
+    assert plot(folder, "kept_rows") == [
+        header,
+        ["4", "b", "kept", "2.0", "true"],
+        ["0", "a", "kept", "0.0", "false"],
+        ["2", "b", "kept", "0.0", "false"],
+        ["5", "c", "kept", "0.0", "false"],
+    ]
     histogram = plot(folder, "suspicion")
     assert histogram[0] == ["bin", "clean", "poisoned"] and len(histogram) == 41
     filled = {line[0]: line[1:] for line in histogram[1:] if line[1:] != ["0", "0"]}
     assert filled == {"0.0": ["3", "0"], "1.0": ["1", "0"], "2.0": ["0", "1"], "3.9": ["0", "1"]}
     recall = dict(plot(folder, "recall")[1:])
     assert len(recall) == 101 and [recall[s] for s in ("0.0", "0.1", "0.3", "1.0")] == ["0.0", "0.5", "1.0", "1.0"]
+
+
+def test_poisoned_kept_rows_are_listed_whatever_their_suspicion(folder, monkeypatch):
+    """Of the kept rows 4, 0, 2, 5 the most suspicious one is listed, and row 2, which is now poisoned as well."""
+    monkeypatch.setattr(evaluate, "SUSPECTS", 1)
+    write_truth("data/truth.parquet", np.arange(6) == 2, np.zeros(6, np.int64))
+    evaluate.main()
+    assert [line[0] + line[4] for line in plot(folder, "kept_rows")[1:]] == ["4false", "2true"]
 
 
 def test_without_truth_what_is_known_is_reported(folder):
@@ -141,10 +162,11 @@ def test_without_truth_what_is_known_is_reported(folder):
     assert plot(folder, "suspicion")[0] == ["bin", "all"]
     assert plot(folder, "dropped_by_class")[1] == ["a", "2", "", "1", "", ""]
     assert plot(folder, "components")[1][3] == ""
+    assert [line[4] for line in plot(folder, "dropped_rows")[1:]] == ["", ""]
 
 
 def test_equal_suspicion_makes_one_bin(folder):
-    table = pa.table({"row": np.arange(6), "keep": KEEP, "suspicion": np.zeros(6)})
+    table = pa.table({"row": np.arange(6), "keep": KEEP, "reason": ["kept"] * 6, "suspicion": np.zeros(6)})
     write_arrow(table, "data/manifest.parquet")
     evaluate.main()
     assert plot(folder, "suspicion") == [["bin", "clean", "poisoned"], ["0.0", "4", "2"]]

@@ -1,0 +1,50 @@
+"""One cell of the MNIST-5k table: pair, share -> figures as JSON. Without a pair, the same data without an attack."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from experiments.scenario import run
+from sanitize.data.files import whole_files
+from sanitize.errors import BadParams
+from sanitize.params import resolve
+from stages.common import stage_app
+
+app = stage_app("mnist")
+
+
+@app.command()
+def main(
+    out: Path,
+    pair: str = "",
+    share: float = 0.1,
+    seed: int = 0,
+    params: Path = Path("experiments/mnist/params.yaml"),
+) -> None:
+    """Run the scenario PAIR, written source-target-shape (1-7-pixel), and write its figures to OUT."""
+    given: dict[str, Any] = {**yaml.safe_load(params.read_text()), "seed": seed, "attack": _attack(pair, share)}
+    figures = {
+        "pair": pair or "none",
+        "share": share if pair else 0.0,
+        "seed": seed,
+        **run(resolve(given, str(params))),
+    }
+    with whole_files(out) as (draft,):
+        draft.write_text(json.dumps(figures, indent=1) + "\n")
+
+
+def _attack(pair: str, share: float) -> dict[str, Any]:
+    if not pair:
+        return {"name": "none"}
+    parts = pair.split("-")
+    if len(parts) != 3 or not (parts[0].isdigit() and parts[1].isdigit()):
+        raise BadParams(f"--pair is {pair!r}; must be source-target-shape, such as 1-7-pixel")
+    return {"name": "patch", "source": int(parts[0]), "target": int(parts[1]), "shape": parts[2], "share": share}
+
+
+if __name__ == "__main__":
+    app()

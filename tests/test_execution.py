@@ -1,0 +1,142 @@
+"""The ordered map: same results in this process and in others, in order; failures name their task."""
+
+import os
+import signal
+import time
+
+import numpy as np
+import pytest
+
+from sanitize.artifacts import write_components, write_partition, write_votes
+from sanitize.boosting import collect_votes
+from sanitize.data.table import Table
+from sanitize.errors import BadInput, BadParams
+from sanitize.execution import LocalProcesses, inline, make_map, usable_cores
+from sanitize.ispl import partition
+from sanitize.params import resolve
+from sanitize.weights import write_weights
+
+MAPS = {"inline": inline, "one worker": LocalProcesses(1), "two workers": LocalProcesses(2)}
+arrived = {"times": 0}  # per process
+
+
+class Weighty:
+    """Counts how often it was unpickled in this process."""
+
+    def __getstate__(self):
+        return "something to carry"
+
+    def __setstate__(self, state):
+        arrived["times"] += 1
+
+
+def plus(shared, task):
+    return shared + task
+
+
+def slow_at_first(shared, task):
+    time.sleep(0.3 if task == 0 else 0)
+    return task, time.monotonic()
+
+
+def arrivals(shared, task):
+    time.sleep(0.05)
+    return os.getpid(), arrived["times"]
+
+
+def fails_at_two(shared, task):
+    if task == 2:
+        raise ValueError("no such luck")
+    return task
+
+
+def refuses(shared, task):
+    raise BadInput(f"row {task} is bad")
+
+
+def dies_at_one(shared, task):
+    if task == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(0.1)
+    return task
+
+
+@pytest.mark.parametrize("name", MAPS)
+def test_results_come_in_the_order_of_the_tasks(name):
+    assert list(MAPS[name](plus, 10, [3, 1, 2, 5])) == [13, 11, 12, 15]
+    assert list(MAPS[name](plus, 10, [])) == []
+
+
+def test_order_is_kept_although_later_tasks_end_first():
+    results = list(LocalProcesses(2)(slow_at_first, None, range(4)))
+    assert [task for task, _ in results] == [0, 1, 2, 3]
+    assert results[0][1] > results[1][1]
+
+
+def test_what_is_shared_travels_once_per_worker():
+    seen = list(LocalProcesses(2)(arrivals, Weighty(), range(6)))
+    assert {times for _, times in seen} == {1}
+    assert os.getpid() not in {process for process, _ in seen}
+
+
+@pytest.mark.parametrize("name", MAPS)
+def test_a_failing_task_stops_the_map_with_its_number_and_cause(name):
+    results = MAPS[name](fails_at_two, None, range(5))
+    assert [next(results), next(results)] == [0, 1]
+    with pytest.raises(RuntimeError, match=r"task 2 of 5 failed: ValueError\('no such luck'\)") as caught:
+        next(results)
+    assert isinstance(caught.value.__cause__, ValueError)
+
+
+@pytest.mark.parametrize("name", MAPS)
+def test_what_a_user_can_mend_passes_unchanged(name):
+    with pytest.raises(BadInput, match=r"^row 7 is bad$"):
+        list(MAPS[name](refuses, None, [7, 8]))
+
+
+def test_a_killed_worker_is_told_with_its_remedy():
+    with pytest.raises(BadInput, match=r"a worker process died at or after task [01] of 4.*workers: 1 in params\.yaml"):
+        list(LocalProcesses(2)(dies_at_one, None, range(4)))
+
+
+def test_engines_and_workers():
+    assert make_map("inline") is inline
+    chosen = make_map("processes", 3)
+    assert isinstance(chosen, LocalProcesses) and chosen.workers == 3
+    everything = make_map("processes")
+    assert isinstance(everything, LocalProcesses) and everything.workers == usable_cores() >= 1
+    with pytest.raises(BadParams, match="workers is 0; must be at least 1"):
+        make_map("processes", 0)
+    with pytest.raises(BadParams, match="engine is 'threads'; must be 'inline' or 'processes'"):
+        make_map("threads")
+
+
+def artifacts(folder, map):
+    """ISPL and the vote on 100 digits of two classes, with a network, as bytes."""
+    from sklearn.datasets import load_digits  # heavy, and every worker imports this module to find its function
+
+    digits = load_digits()
+    rows = np.flatnonzero(digits.target < 2)[:100]
+    images = (digits.images[rows] * 15).astype(np.uint8)[..., None]
+    table = Table(np.arange(100), images, digits.target[rows].astype(np.int64), ("0", "1"), "image")
+    params = resolve(
+        {
+            "learner": {"batch": 16, "crop": 1, "flip": True},
+            "ispl": {"runs": 2, "components": 3, "first_epochs": 1, "epochs": 1},
+            "vote": {"epochs": 2},
+        }
+    )
+    found = partition(table, params.learner, params.ispl, 0, map=map)
+    votes, verdicts, ballots = collect_votes(table, found, params.learner, params.vote, 0, map=map)
+    write_partition(folder / "partition", table.ids, found)
+    write_votes(folder / "votes", table.ids, votes)
+    write_components(folder / "components", votes.voters, verdicts)
+    states = {f"{run}_{component}": b.state for (run, component), b in zip(votes.voters, ballots, strict=True)}
+    write_weights(folder / "voters", states, params.learner)
+    return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
+def test_artifacts_do_not_depend_on_the_map(tmp_path):
+    written = [artifacts(tmp_path / name, map) for name, map in MAPS.items()]
+    assert set(written[0]) == {"partition", "votes", "components", "voters"}
+    assert written[0] == written[1] == written[2]
