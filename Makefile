@@ -1,25 +1,30 @@
+# make repro   the pipeline, from data to reports; runs again what changed and nothing else
+# make test    the tests
+# make check   style and types
+# PYTHON=python3.12 make repro   chooses the interpreter that .venv is made with (3.11 or newer)
 PYTHON ?= python3
 VENV := .venv
 STAMP := $(VENV)/.installed
 
-# Tests and the pipeline run the code of this folder, not an installed copy.
+# Tests and the pipeline run the code of this folder, not an installed copy; stages call `python`.
 export PYTHONPATH := $(CURDIR)
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: repro test check experiments clean
+.PHONY: repro test check
 
-repro: $(STAMP) .dvc/config
-	dvc repro
+repro: $(STAMP)
+	$(VENV)/bin/dvc repro
 
 test: $(STAMP)
-	pytest -q
+	$(VENV)/bin/python -m pytest -q
 
 check: $(STAMP)
-	ruff check .
-	ruff format --check .
-	mypy
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
 
+# The stamp is made last, so that an installation that was cut off is begun again.
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[pipeline,report,test]'
+	$(VENV)/bin/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[pipeline,report,test]'
 	touch $@
