@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sanitize.artifacts import read_votes, write_manifest
+from sanitize.data.files import whole_files
 from sanitize.data.parquet import split_rows
 from sanitize.execution import make_map
 from sanitize.filtering import settle
@@ -30,8 +31,9 @@ def main(
     counted = read_votes(votes, table.ids)
     with step("self-training", given.selftrain.learners) as advance:
         verdict = settle(table, counted, given, map=make_map(given.engine, given.workers), advance=advance)
-    write_manifest(manifest, table.ids, verdict)
-    split_rows(train, verdict.keep_N, clean, rejected)
+    with whole_files(manifest, clean, rejected) as (manifest_draft, clean_draft, rejected_draft):
+        write_manifest(manifest_draft, table.ids, verdict)
+        split_rows(train, verdict.keep_N, clean_draft, rejected_draft)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ QUICK = {
     "ispl": {"runs": 1, "components": 4, "first_epochs": 2, "epochs": 1},
     "vote": {"epochs": 3},
     "selftrain": {"epochs": 4, "every": 2, "learners": 1},
-    "train": {"epochs": 4},
+    "train": {"epochs": 4, "threads": 1},
     "certify": {"features": "raw", "k": 5, "poisoning_sizes": [0, 1, 2]},
 }
 OWN = {

@@ -26,7 +26,7 @@ def main(
     params: Path = Path("experiments/mnist/params.yaml"),
 ) -> None:
     """Run the scenario PAIR, written source-target-shape (1-7-pixel), and write its figures to OUT."""
-    given: dict[str, Any] = {**yaml.safe_load(params.read_text()), "seed": seed, "attack": _attack(pair, share)}
+    given: dict[str, Any] = {**yaml.safe_load(params.read_text()), "seed": seed, "attack": attack_of(pair, share)}
     figures = {
         "pair": pair or "none",
         "share": share if pair else 0.0,
@@ -37,7 +37,8 @@ def main(
         draft.write_text(json.dumps(figures, indent=1) + "\n")
 
 
-def _attack(pair: str, share: float) -> dict[str, Any]:
+def attack_of(pair: str, share: float) -> dict[str, Any]:
+    """The section `attack` for PAIR, written source-target-shape; none for an empty one. BadParams: written wrongly."""
     if not pair:
         return {"name": "none"}
     parts = pair.split("-")

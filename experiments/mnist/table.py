@@ -19,6 +19,7 @@ def main(scenarios: Path, csv: Path = Path("reports/mnist.csv"), markdown: Path 
     """Gather the files of the folder SCENARIOS."""
     table = pd.DataFrame([json.loads(f.read_text()) for f in sorted(scenarios.glob("*.json"))])
     seconds = table.pop("filter_seconds")
+    table.pop("filter_cpu_seconds")
     with whole_files(csv, markdown) as (csv_draft, markdown_draft):
         table.to_csv(csv_draft, index=False, float_format="%.6g")
         markdown_draft.write_text(_page(table, float(seconds.median())))

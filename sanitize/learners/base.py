@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 from importlib import import_module
+from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sanitize import learners
 from sanitize.data.table import FloatArray, IntArray, Table
 from sanitize.errors import BadParams
 
@@ -62,13 +64,14 @@ def make_learner(params: LearnerParams, table: Table, seed: int) -> Learner:
     seed     the run's seed, from which all of its streams come
     Raises   BadParams: no such learner, or parameters that do not fit the table
     """
-    name = f"sanitize.learners.{params.name}_learner"
-    try:
-        module = import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name != name:
-            raise
-        raise BadParams(f"learner.name is {params.name!r}; must name a module {name}") from error
+    names = sorted(
+        module.name.removesuffix("_learner")
+        for module in iter_modules(learners.__path__)
+        if module.name.endswith("_learner")
+    )
+    if params.name not in names:
+        raise BadParams(f"learner.name is {params.name!r}; must be one of {', '.join(names)}")
+    module = import_module(f"sanitize.learners.{params.name}_learner")
     learner: Learner = module.make(params, table, seed)
     return learner
 

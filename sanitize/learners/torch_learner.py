@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from importlib import import_module
+from pkgutil import iter_modules
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from torch.nn import functional
 from sanitize.data.seeds import stream, stream_seed
 from sanitize.data.table import FloatArray, IntArray, Table
 from sanitize.errors import BadParams
+from sanitize.learners import nets
 from sanitize.learners.base import Scores
 from sanitize.params import LearnerParams
 
@@ -229,8 +231,11 @@ class TorchLearner:
 
 
 def _find_net(name: str) -> Any:
-    module = f"sanitize.learners.nets.{name}"
-    try:
-        return import_module(module).build
-    except (ModuleNotFoundError, AttributeError) as error:
-        raise BadParams(f"learner.net is {name!r}; must name a module {module} with a function build") from error
+    """The function build of the network called `name`. BadParams: there is none; names those there are."""
+    present = {module.name for module in iter_modules(nets.__path__)}
+    build = getattr(import_module(f"sanitize.learners.nets.{name}"), "build", None) if name in present else None
+    if build is None:
+        modules = [import_module(f"sanitize.learners.nets.{other}") for other in sorted(present)]
+        names = [module.__name__.rpartition(".")[2] for module in modules if hasattr(module, "build")]
+        raise BadParams(f"learner.net is {name!r}; must be auto or one of {', '.join(names)}")
+    return build
