@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import connection
 from typing import Any, Protocol, TypeVar
 
 from sanitize.errors import BadInput, BadParams, MendableError
@@ -44,6 +46,15 @@ _received: dict[str, Any] = {}  # what a worker process was given when it starte
 
 def _receive(shared: Any) -> None:
     _received["shared"] = shared
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+
+
+def _die_with_parent() -> None:
+    """Leave when the process that asked for the work is gone, killed ones too: nobody waits for the result."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        connection.wait([parent.sentinel])
+        os._exit(1)
 
 
 def _call(function: Callable[[Any, Any], Any], task: Any) -> Any:

@@ -22,21 +22,25 @@ from sanitize.params import Params
 SCRATCH = Path(".scratch")  # git-ignored, relative to the folder that the stage runs in
 
 
-def stage_app(name: str) -> StageApp:
-    """A Typer application for the stage called `name`, with one command."""
-    return StageApp(name)
+def stage_app(name: str, *, timed: bool = True) -> StageApp:
+    """A Typer application for the stage called `name`, with one command.
+
+    timed  whether its seconds are noted for `evaluate`: the pipeline's stages are, experiments are not
+    """
+    return StageApp(name, timed)
 
 
 class StageApp(typer.Typer):
     """A Typer application whose command runs under the stage's lock and clock.
 
     A MendableError becomes its message on stderr and its exit code (2 parameters, 3 input). The seconds of a run
-    that ended well go to .scratch/seconds/NAME.json, which `evaluate` reads.
+    that ended well go, if it is timed, to .scratch/seconds/NAME.json, which `evaluate` reads.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, timed: bool) -> None:
         super().__init__(add_completion=False, pretty_exceptions_enable=False)
         self.name = name
+        self.timed = timed
 
     def command(self, *args: Any, **kwargs: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:  # type: ignore[override]
         """Like Typer's, with lock, clock and messages."""
@@ -50,7 +54,8 @@ class StageApp(typer.Typer):
                 try:
                     with _alone(name):
                         function(*given, **named)
-                        _note_seconds(name, time.monotonic() - began)
+                        if self.timed:
+                            _note_seconds(name, time.monotonic() - began)
                 except MendableError as error:
                     print(f"{self.name}: {error}", file=sys.stderr)
                     raise SystemExit(error.exit_code) from error

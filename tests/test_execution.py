@@ -2,7 +2,10 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -140,3 +143,29 @@ def test_artifacts_do_not_depend_on_the_map(tmp_path):
     written = [artifacts(tmp_path / name, map) for name, map in MAPS.items()]
     assert set(written[0]) == {"partition", "votes", "components", "voters"}
     assert written[0] == written[1] == written[2]
+
+
+def notes_its_pid(folder, task):
+    (folder / str(os.getpid())).touch()
+    time.sleep(60)
+
+
+def test_workers_leave_when_their_parent_is_killed(tmp_path):
+    code = (
+        "from pathlib import Path; from sanitize.execution import LocalProcesses; "
+        "from tests.test_execution import notes_its_pid; "
+        f"list(LocalProcesses(2, preload=[])(notes_its_pid, Path({str(tmp_path)!r}), range(2)))"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code], cwd=Path(__file__).parent.parent)
+    wait_until(lambda: len(list(tmp_path.iterdir())) == 2)
+    parent.kill()
+    parent.wait()
+    workers = [int(file.name) for file in tmp_path.iterdir()]
+    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers))
+    assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
+
+
+def wait_until(holds, seconds=30):
+    end = time.monotonic() + seconds
+    while not holds() and time.monotonic() < end:
+        time.sleep(0.05)

@@ -13,12 +13,12 @@ from sanitize.data.files import whole_files
 from sanitize.params import resolve
 from stages.common import stage_app
 
-app = stage_app("presets")
+app = stage_app("presets", timed=False)
 
 
 @app.command()
-def main(out: Path, scenario: str, params: Path, seeds: int = 2) -> None:
-    """Run SCENARIO, written source-target-shape-share (1-7-X-0.1), with seeds 0 … SEEDS - 1, and write OUT."""
+def main(out: Path, scenario: str, params: Path, seeds: int = 1) -> None:
+    """Run SCENARIO (1-7-X-0.1: source, target, shape, share) with the values in PARAMS and seeds from 0."""
     pair, _, share = scenario.rpartition("-")
     values = yaml.safe_load(params.read_text())
     figures = []

@@ -10,7 +10,7 @@ import pandas as pd
 from sanitize.data.files import whole_files
 from stages.common import stage_app
 
-app = stage_app("presets-table")
+app = stage_app("presets-table", timed=False)
 
 
 @app.command()
@@ -18,7 +18,7 @@ def main(runs: Path, markdown: Path = Path("reports/presets.md")) -> None:
     """Gather the files of the folder RUNS."""
     table = pd.DataFrame([row for f in sorted(runs.glob("*.json")) for row in json.loads(f.read_text())])
     lines = [
-        "| scenario | seed | poisoned | preset | FP | FN | AUC | TMR undefended | TMR | accuracy | filter, CPU seconds |",
+        "| scenario | seed | poisoned | preset | FP | FN | AUC | TMR undefended | TMR | accuracy | CPU seconds |",
         "| --- " * 11 + "|",
     ]
     for row in table.sort_values(["scenario", "seed", "preset"], ascending=[True, True, False]).itertuples():

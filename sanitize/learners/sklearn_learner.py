@@ -34,11 +34,14 @@ class Model(Protocol):
     """What is fitted to rows; class probabilities come back over the classes that it saw, ascending."""
 
     @property
-    def classes(self) -> IntArray: ...
+    def classes(self) -> IntArray:
+        """Labels that it was fitted to, int64 [c], ascending."""
 
-    def fit(self, inputs_nD: FloatArray, label_n: IntArray, random_state: int) -> None: ...
+    def fit(self, inputs_nD: FloatArray, label_n: IntArray, random_state: int) -> None:
+        """Learn from n rows, from scratch."""
 
-    def probabilities(self, inputs_nD: FloatArray) -> NDArray[np.floating[Any]]: ...
+    def probabilities(self, inputs_nD: FloatArray) -> NDArray[np.floating[Any]]:
+        """Float [n, c], a column for each of `classes`."""
 
 
 class Logistic:
@@ -54,9 +57,11 @@ class Logistic:
 
     @property
     def classes(self) -> IntArray:
+        """Labels that it was fitted to, int64 [c], ascending."""
         return self.arrays["classes"]
 
     def fit(self, inputs_nD: FloatArray, label_n: IntArray, random_state: int) -> None:
+        """Learn from n rows, from scratch."""
         mean_D = inputs_nD.mean(axis=0, dtype=np.float64)
         scale_D = inputs_nD.std(axis=0, dtype=np.float64)
         if self.modality == "image":
@@ -76,6 +81,7 @@ class Logistic:
         self.arrays = dict(zip(LOGISTIC_STATE, found, strict=True))
 
     def probabilities(self, inputs_nD: FloatArray) -> NDArray[np.floating[Any]]:
+        """Float [n, c], a column for each of `classes`."""
         scaled_nD = (inputs_nD - self.arrays["mean"]) / self.arrays["scale"]
         logits_nc = scaled_nD @ self.arrays["coefficients"].T + self.arrays["intercept"]
         odds_nc = np.exp(logits_nc - logits_nc.max(axis=1, keepdims=True))
@@ -110,6 +116,7 @@ class AnyClassifier:
         return model
 
     def fit(self, inputs_nD: FloatArray, label_n: IntArray, random_state: int) -> None:
+        """Learn from n rows, from scratch."""
         self.classes = np.unique(label_n)
         self.model = None
         if len(self.classes) == 1:
@@ -126,6 +133,7 @@ class AnyClassifier:
         self.model = model
 
     def probabilities(self, inputs_nD: FloatArray) -> NDArray[np.floating[Any]]:
+        """Float [n, c], a column for each of `classes`."""
         if self.model is None:
             return np.ones((len(inputs_nD), 1))
         probability_nc: NDArray[np.floating[Any]] = np.asarray(self.model.predict_proba(inputs_nD))

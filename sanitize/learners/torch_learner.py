@@ -177,8 +177,8 @@ class TorchLearner:
     def state(self) -> dict[str, NDArray[Any]]:
         """Weights and batch statistics by name, float32 and int64, and the inputs' mean and deviation."""
         assert self.net is not None, "start() comes first"
-        arrays = {name: value.detach().cpu().contiguous().numpy() for name, value in self.net.state_dict().items()}
-        return {**arrays, "inputs.mean": self.mean.cpu().numpy(), "inputs.deviation": self.deviation.cpu().numpy()}
+        arrays = {**self.net.state_dict(), "inputs.mean": self.mean, "inputs.deviation": self.deviation}
+        return {name: value.detach().cpu().numpy().copy() for name, value in arrays.items()}  # copies: training goes on
 
     def load(self, state: dict[str, NDArray[Any]]) -> None:
         """Take back what `state` gave. BadParams: arrays of another network or shape."""

