@@ -86,7 +86,7 @@ class IsplParams(Section):
     first_epochs: int = Field(ge=1, le=1000)
     epochs: int = Field(ge=1, le=1000)
     trim: Literal["global", "class"] = Field(description="lowest beta share of all rows, or of every class")
-    class_floor: float = Field(ge=0, le=1, description="part of p that every class keeps")
+    class_floor: float = Field(ge=0, lt=1, description="part of p that every class keeps")
     lr_factor: float = Field(gt=0, le=100, description="learner.lr times this")
 
 

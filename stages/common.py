@@ -7,7 +7,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -22,25 +22,25 @@ from sanitize.params import Params
 SCRATCH = Path(".scratch")  # git-ignored, relative to the folder that the stage runs in
 
 
-def stage_app(name: str, *, timed: bool = True) -> StageApp:
+def stage_app(name: str, *, pipeline: bool = True) -> StageApp:
     """A Typer application for the stage called `name`, with one command.
 
-    timed  whether its seconds are noted for `evaluate`: the pipeline's stages are, experiments are not
+    pipeline  whether it is a stage of the pipeline: those run one at a time and note their seconds for `evaluate`
     """
-    return StageApp(name, timed)
+    return StageApp(name, pipeline)
 
 
 class StageApp(typer.Typer):
     """A Typer application whose command runs under the stage's lock and clock.
 
-    A MendableError becomes its message on stderr and its exit code (2 parameters, 3 input). The seconds of a run
-    that ended well go, if it is timed, to .scratch/seconds/NAME.json, which `evaluate` reads.
+    A MendableError becomes its message on stderr and its exit code (2 parameters, 3 input). The seconds of a
+    pipeline's stage that ended well go to .scratch/seconds/NAME.json, which `evaluate` reads.
     """
 
-    def __init__(self, name: str, timed: bool) -> None:
+    def __init__(self, name: str, pipeline: bool) -> None:
         super().__init__(add_completion=False, pretty_exceptions_enable=False)
         self.name = name
-        self.timed = timed
+        self.pipeline = pipeline
 
     def command(self, *args: Any, **kwargs: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:  # type: ignore[override]
         """Like Typer's, with lock, clock and messages."""
@@ -52,10 +52,10 @@ class StageApp(typer.Typer):
                 began = time.monotonic()
                 name = f"{self.name}@{named['model']}" if "model" in named else self.name  # as DVC calls it
                 try:
-                    with _alone(name):
+                    with _alone(name) if self.pipeline else nullcontext():
                         function(*given, **named)
-                        if self.timed:
-                            _note_seconds(name, time.monotonic() - began)
+                    if self.pipeline:
+                        _note_seconds(name, time.monotonic() - began)
                 except MendableError as error:
                     print(f"{self.name}: {error}", file=sys.stderr)
                     raise SystemExit(error.exit_code) from error

@@ -25,7 +25,7 @@ from sanitize.params import Params, load_params
 from stages.common import stage_app
 
 HERE = Path("experiments/compatibility")
-app = stage_app("compatibility", timed=False)
+app = stage_app("compatibility", pipeline=False)
 
 
 def measure(params: Params, draws: int) -> list[Point]:

@@ -14,7 +14,7 @@ from sanitize.errors import BadParams
 from sanitize.params import resolve
 from stages.common import stage_app
 
-app = stage_app("mnist", timed=False)
+app = stage_app("mnist", pipeline=False)
 
 
 @app.command()

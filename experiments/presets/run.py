@@ -13,7 +13,7 @@ from sanitize.data.files import whole_files
 from sanitize.params import resolve
 from stages.common import stage_app
 
-app = stage_app("presets", timed=False)
+app = stage_app("presets", pipeline=False)
 
 
 @app.command()

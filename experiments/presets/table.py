@@ -10,7 +10,7 @@ import pandas as pd
 from sanitize.data.files import whole_files
 from stages.common import stage_app
 
-app = stage_app("presets-table", timed=False)
+app = stage_app("presets-table", pipeline=False)
 
 
 @app.command()
