@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -152,7 +153,10 @@ def test_a_params_file_in_the_folder_is_not_read(tmp_path, monkeypatch):
 def test_interrupted_it_leaves_nothing_but_one_line(source, tmp_path):
     long = small.quick_file(tmp_path / "long.yaml", engine="inline", ispl={"runs": 64, "components": 4})
     command = [sys.executable, "-m", "sanitize", "filter", source, tmp_path / "kept.parquet", "--params", long]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=THERE) as process:
+    # a background shell job starts with SIGINT ignored, and its children inherit that
+    hears = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=THERE, preexec_fn=hears) as process:
         assert process.stderr.readline().startswith("ISPL runs: 16/64")
         os.kill(process.pid, signal.SIGINT)
         out, err = process.communicate()
