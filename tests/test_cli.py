@@ -156,7 +156,7 @@ def test_interrupted_it_leaves_nothing_but_one_line(source, tmp_path):
     # a background shell job starts with SIGINT ignored, and its children inherit that
     hears = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=THERE, preexec_fn=hears) as process:
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=THERE, preexec_fn=hears) as process:  # noqa: PLW1509
         assert process.stderr.readline().startswith("ISPL runs: 16/64")
         os.kill(process.pid, signal.SIGINT)
         out, err = process.communicate()
