@@ -18,14 +18,13 @@ def main(runs: Path, markdown: Path = Path("reports/presets.md")) -> None:
     """Gather the files of the folder RUNS."""
     table = pd.DataFrame([row for f in sorted(runs.glob("*.json")) for row in json.loads(f.read_text())])
     lines = [
-        "| scenario | seed | poisoned | preset | FP | FN | AUC | TMR undefended | TMR | accuracy | CPU seconds |",
-        "| --- " * 11 + "|",
+        "| scenario | seed | poisoned | preset | vote FP | vote FN | FP | FN | AUC | CPU seconds |",
+        "| --- " * 10 + "|",
     ]
     for row in table.sort_values(["scenario", "seed", "preset"], ascending=[True, True, False]).itertuples():
         lines.append(
-            f"| {row.scenario} | {row.seed} | {row.poisoned} | {row.preset} | {row.fp} | {row.fn} "
-            f"| {row.suspicion_auc:.4f} | {row.undefended_tmr:.1%} | {row.sanitized_tmr:.1%} "
-            f"| {row.sanitized_accuracy:.1%} | {row.filter_cpu_seconds:.0f} |"
+            f"| {row.scenario} | {row.seed} | {row.poisoned} | {row.preset} | {row.vote_fp} | {row.vote_fn} "
+            f"| {row.fp} | {row.fn} | {row.suspicion_auc:.4f} | {row.filter_cpu_seconds:.0f} |"
         )
     cost = table.groupby("preset")["filter_cpu_seconds"].sum()
     sums = table.groupby("preset")[["fp", "fn"]].sum()
