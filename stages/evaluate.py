@@ -113,20 +113,17 @@ def _model_scores(said: pa.Table, aim: pa.Table, origin: Path) -> dict[str, floa
     accuracy = metrics.clean_accuracy(prediction[clean], label[clean])
     if not hit.any():
         return {"clean_accuracy": _rounded(accuracy), "tmr": None}
-    target = dict(zip(aim.column("row").to_pylist(), aim.column("target").to_pylist(), strict=True))
+    asked = aim.column("row").to_pylist()  # in order; a row that two triggers use stands there twice
     plain = dict(zip(row[clean].tolist(), prediction[clean].tolist(), strict=True))
-    missing = [r for r in row[hit].tolist() if r not in target or r not in plain]
-    if missing or len(target) != np.count_nonzero(hit):
+    missing = [r for r in asked if r not in plain]
+    if asked != row[hit].tolist() or missing:
         raise BadInput(
-            f"{origin}.parquet: has {np.count_nonzero(hit)} triggered predictions for {len(target)} triggered rows"
-            f"{f', and row {missing[0]} lacks its clean prediction or its target' if missing else ''}; "
+            f"{origin}.parquet: has {np.count_nonzero(hit)} triggered predictions for {len(asked)} triggered rows, "
+            f"{f'and row {missing[0]} lacks its clean prediction' if missing else 'or not in their order'}; "
             "run the train stage again"
         )
     rate = metrics.tmr(
-        np.array([plain[r] for r in row[hit].tolist()]),
-        prediction[hit],
-        label[hit],
-        np.array([target[r] for r in row[hit].tolist()]),
+        np.array([plain[r] for r in asked]), prediction[hit], label[hit], aim.column("target").to_numpy()
     )
     return {"clean_accuracy": _rounded(accuracy), "tmr": _rounded(rate)}
 

@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from sanitize.attacks.base import Poisoned
-from sanitize.data.table import Table
+from sanitize.data.table import BoolArray, Table
 
 
 class Options(BaseModel):
@@ -15,12 +15,14 @@ class Options(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
-def poison(train: Table, test: Table, options: Options, seed: int) -> Poisoned:
+def poison(
+    train: Table, test: Table, options: Options, seed: int, free: BoolArray | None = None, key: str = "attack"
+) -> Poisoned:
     """Change nothing.
 
     train, test  any tables
     options      none
-    seed         not used
+    seed, free, key  not used
     Returns      Poisoned with no positions and no triggered rows
     """
     nothing = np.zeros(0, np.int64)

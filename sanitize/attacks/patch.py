@@ -5,93 +5,92 @@ the whole attack, pasted on a share of the source class, whose labels become the
 the source class gets the trigger.
 """
 
-# N rows, M poisoned rows, H x W pixels, K channels, h x w the trigger's box
+# N rows, n images, M poisoned rows, H x W pixels, K channels, h x w the trigger's box
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr
+from pydantic import BaseModel, ConfigDict, Field
 
-from sanitize.attacks.base import Poisoned
-from sanitize.attacks.select import class_index, rows_of_class
+from sanitize.attacks.backdoor import OneToOne, one_to_one
+from sanitize.attacks.base import Poisoned, Trigger
+from sanitize.attacks.canvas import Position, need_images, place
 from sanitize.data.seeds import stream
 from sanitize.data.table import BoolArray, Table
-from sanitize.errors import BadInput, BadParams
+from sanitize.errors import BadParams
 
 Shape = Literal["pixel", "L", "X", "checkerboard", "square"]
 Level = Annotated[int, Field(strict=True, ge=0, le=255)]
-Offset = Annotated[int, Field(strict=True, ge=0)]
 _CONTRAST = 128  # levels that a random grey keeps from the pixels that it covers: half of the range
 _BLACK, _WHITE = 0, 255
 
 
-class Options(BaseModel):
-    """The keys of `attack` in params.yaml when its name is patch."""
+class TriggerOptions(BaseModel):
+    """The trigger's own keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    source: StrictInt | StrictStr = Field(description="class whose images get the trigger: name or label")
-    target: StrictInt | StrictStr = Field(description="class that the attacker wants for them: name or label")
-    share: float = Field(0.1, ge=0, le=1, description="part of the source class that is poisoned, 0..1")
     shape: Shape = Field("checkerboard", description="drawn inside size x size pixels; pixel is always 1 x 1")
     size: int = Field(3, ge=1, le=256, description="height and width of the shape, pixels")
     color: Literal["random"] | list[Level] = Field("random", description="or one level 0..255 per channel")
-    position: Literal["random"] | Annotated[list[Offset], Field(min_length=2, max_length=2)] = Field(
-        "random", description="or [row, column] of the shape's upper left pixel, from 0"
-    )
+    position: Position = Field("random", description="or [row, column] of the shape's upper left pixel, from 0")
 
 
-def poison(train: Table, test: Table, options: Options, seed: int) -> Poisoned:
+class Options(OneToOne, TriggerOptions):
+    """The keys of `attack` in params.yaml when its name is patch."""
+
+
+def poison(
+    train: Table, test: Table, options: Options, seed: int, free: BoolArray | None = None, key: str = "attack"
+) -> Poisoned:
     """Paste the trigger on a share of the source class and relabel those rows.
 
     train, test  images, same size and channels
     options      see Options
     seed         the run's seed; streams (seed, "attack", "patch", "rows" | "position" | "color")
+    free, key    see base.Attack
     Returns      Poisoned: round(share x rows of the source class) rows; triggered = all test rows of the source class
     Raises       BadParams: no images, unknown or equal classes, a share below one row, a trigger that does not fit, a
                  colour with another number of channels; BadInput: test images or classes unlike the training set's
     Paper        DLBD: 1-to-1, shapes inside 3 x 3, anywhere that it fits, random colour. Deviation: see `_color`
     """
-    if train.modality != "image":
-        raise BadParams(f"attack.name is 'patch'; the data are of modality {train.modality}; a patch needs images")
-    if len(test) and test.inputs.shape[1:] != train.inputs.shape[1:]:
-        raise BadInput(
-            f"test images are {list(test.inputs.shape[1:])}, training images {list(train.inputs.shape[1:])} "
-            "(height, width, channels); must be the same; data.image_size resizes both"
-        )
-    if len(test) and test.class_names != train.class_names:
-        raise BadInput(
-            f"the test set's classes are {', '.join(test.class_names)}, the training set's "
-            f"{', '.join(train.class_names)}; must be the same, in the same order"
-        )
-    source = class_index(train, options.source, "attack.source")
-    target = class_index(train, options.target, "attack.target")
-    if source == target:
-        raise BadParams(
-            f"attack.source and attack.target are both class {train.class_names[source]}; must differ; "
-            "choose another target"
-        )
-    positions = rows_of_class(train, source, options.share, seed, "patch")
-    mask = shape_mask(options.shape, options.size)
-    row, column = _place(options, mask, train.inputs.shape[1:3], seed)
-    box = (slice(None), slice(row, row + mask.shape[0]), slice(column, column + mask.shape[1]))
-    patch = _patch(options, mask, train.inputs[train.labels == source][box], seed)
 
-    inputs = train.inputs[positions]
-    triggered = test.take(np.flatnonzero(test.labels == source))
-    stamped = triggered.inputs.copy()
-    for images in (inputs, stamped):
-        if len(images):
-            images[box][:, mask] = patch[mask]
-    return Poisoned(
-        positions,
-        inputs,
-        np.full(len(positions), target, np.int64),
-        Table(triggered.ids, stamped, triggered.labels, test.class_names, test.modality),
-        np.full(len(triggered), target, np.int64),
-    )
+    def draw(carriers: BoolArray) -> Trigger:
+        return trigger(train, carriers, options, seed, key)
+
+    return one_to_one(train, test, options, draw, seed, "patch", free, key)
+
+
+def trigger(train: Table, carriers: BoolArray, options: TriggerOptions, seed: int, key: str) -> Trigger:
+    """The shape, its place and its colour, drawn once for the whole attack.
+
+    train     images
+    carriers  bool [N], training rows that may carry it; a random grey keeps away from what it covers there
+    options   see TriggerOptions
+    seed, key  see `poison`
+    Returns   uint8 [n, H, W, K] -> a copy with the shape on it
+    Raises    BadParams: no images, a trigger that does not fit, a colour with another number of channels
+    """
+    need_images(train, key, "patch", "a patch")
+    mask = shape_mask(options.shape, options.size)
+    height, width = train.inputs.shape[1:3]
+    if min(height - mask.shape[0], width - mask.shape[1]) < 0:
+        raise BadParams(
+            f"{key}.size is {options.size}; the images have {height} x {width} pixels; "
+            f"must be at most {min(height, width)}"
+        )
+    row, column = place(options.position, (mask.shape[0], mask.shape[1]), (height, width), seed, "patch", key)
+    box = (slice(None), slice(row, row + mask.shape[0]), slice(column, column + mask.shape[1]))
+    patch = _patch(options, mask, train.inputs[box][carriers], seed, key)
+
+    def stamp(images: NDArray[Any]) -> NDArray[Any]:
+        stamped = images.copy()
+        stamped[box][:, mask] = patch[mask]
+        return stamped
+
+    return stamp
 
 
 def shape_mask(shape: Shape, size: int = 3) -> BoolArray:
@@ -113,27 +112,7 @@ def shape_mask(shape: Shape, size: int = 3) -> BoolArray:
     return mask
 
 
-def _place(options: Options, mask: BoolArray, image: tuple[int, ...], seed: int) -> tuple[int, int]:
-    """Row and column of the box's upper left pixel: drawn once for the whole attack, or as given."""
-    room = (image[0] - mask.shape[0], image[1] - mask.shape[1])
-    if min(room) < 0:
-        raise BadParams(
-            f"attack.size is {options.size}; the images have {image[0]} x {image[1]} pixels; "
-            f"must be at most {min(image[:2])}"
-        )
-    if options.position == "random":
-        draw = stream(seed, "attack", "patch", "position")
-        return int(draw.integers(room[0] + 1)), int(draw.integers(room[1] + 1))
-    row, column = options.position
-    if row > room[0] or column > room[1]:
-        raise BadParams(
-            f"attack.position is [{row}, {column}]; a {mask.shape[0]} x {mask.shape[1]} trigger fits into "
-            f"{image[0]} x {image[1]} pixels up to [{room[0]}, {room[1]}]"
-        )
-    return row, column
-
-
-def _patch(options: Options, mask: BoolArray, covered: NDArray[Any], seed: int) -> NDArray[np.uint8]:
+def _patch(options: TriggerOptions, mask: BoolArray, covered: NDArray[Any], seed: int, key: str) -> NDArray[np.uint8]:
     """The box's pixels, uint8 [h, w, K]; only those under `mask` are used."""
     channels = covered.shape[3]
     if options.color == "random":
@@ -141,7 +120,7 @@ def _patch(options: Options, mask: BoolArray, covered: NDArray[Any], seed: int) 
         color = np.full(channels, _WHITE, np.uint8) if white else _color(covered[:, mask], seed)
     elif len(options.color) != channels:
         raise BadParams(
-            f"attack.color is {options.color}; must have one level for each of the images' {channels} channels"
+            f"{key}.color is {options.color}; must have one level for each of the images' {channels} channels"
         )
     else:
         color = np.array(options.color, np.uint8)

@@ -21,7 +21,8 @@ FloatArray = NDArray[np.float32]
 class Table:
     """N rows of one data set, in memory.
 
-    ids          int64 [N], unique: the row's number in the file that it came from; crosses stage borders
+    ids          int64 [N]: the row's number in the file that it came from; crosses stage borders. Unique, but for
+                 triggered test rows: a row that two triggers use stands there twice
     inputs       images: uint8 [N, H, W, K] with K = 1 or 3; vectors and numeric columns: float32 [N, D], finite
     labels       int64 [N], 0..C-1
     class_names  C strings; label l is called class_names[l]

@@ -19,10 +19,30 @@ def test_attacks_present_are_the_modules_with_a_poison():
     assert {"none", "patch"} <= set(found) and not {"base", "select"} & set(found)
 
 
-@pytest.mark.parametrize("name", ["patches", "base", "select", "../patch", ""])
+def test_triggers_present_are_the_modules_with_a_trigger():
+    assert base.names("trigger") == ["blend", "features", "patch", "stripes", "watermark"]
+    assert set(base.names("trigger")) <= set(base.names())
+
+
+@pytest.mark.parametrize("name", ["patches", "base", "select", "backdoor", "canvas", "../patch", ""])
 def test_other_names_are_refused_with_a_list(name):
     with pytest.raises(BadParams, match=r"attack.name is '.*'; must be one of .*none, patch"):
         base.find(AttackParams(name=name))
+
+
+@pytest.mark.parametrize("name", ["none", "several", "all_to_one", "select"])
+def test_attacks_that_are_no_triggers_are_refused_as_such(name):
+    with pytest.raises(BadParams, match=rf"attack.trigger.name is '{name}'; must be one of blend, .*, watermark"):
+        base.find_trigger(AttackParams(name=name))
+
+
+def test_a_trigger_is_pure_and_bound_to_its_options():
+    draw = base.find_trigger(AttackParams(name="patch", shape="pixel", color=[9], position=[1, 2]))
+    before = table().inputs
+    after = draw(table(), np.ones(6, bool), 0)(before)
+    assert np.array_equal(before, table().inputs)
+    changed = np.argwhere(after != before)
+    assert changed.tolist() == [[row, 1, 2, 0] for row in range(6) if before[row, 1, 2, 0] != 9]
 
 
 def test_none_changes_nothing_and_ignores_another_attacks_keys():

@@ -99,6 +99,18 @@ def test_figures_by_hand(folder):
     }
 
 
+def test_a_row_that_two_triggers_use_has_two_targets(folder):
+    """Row 0 is predicted 2 under both triggers, whose targets are 1 and 2: one of two lands."""
+    aim = vector_table(np.eye(2, 6, dtype=np.float32), LABELS[[0, 0]], ("a", "b", "c"))
+    aim = aim.append_column("row", pa.array([0, 0])).append_column("target", pa.array([1, 2]))
+    write_arrow(aim, "data/poisoned/test_triggered.parquet")
+    lines = [("test", 0, 0, 0), ("triggered", 0, 0, 2), ("triggered", 0, 0, 2)]
+    for model in ("undefended", "sanitized"):
+        write_arrow(said(lines), f"data/predictions/{model}.parquet")
+    evaluate.main()
+    assert json.loads((folder / "reports/metrics.json").read_text())["sanitized"] == {"clean_accuracy": 1.0, "tmr": 0.5}
+
+
 def test_plots_by_hand(folder):
     evaluate.main()
     assert plot(folder, "confusion") == [["actual", "predicted"], ["a", "a"], ["b", "b"], ["a", "b"], ["c", "c"]]
