@@ -58,6 +58,15 @@ def test_raw_pixels_and_vectors_are_taken_as_they_are():
         assert found.values.tolist() == [[1.5], [-2.0]] and (found.kind, found.scale) == ("vector", 1.0)
 
 
+@pytest.mark.parametrize("kind", ["hog", "raw"])
+def test_float_features_are_those_that_8_bits_round(kind):
+    table = images(4, 32, 32, 3)
+    exact, rounded = features.compute(table, kind, quantise=False), features.compute(table, kind)
+    assert exact.values.dtype == np.float32 and (exact.scale, rounded.scale) == (1.0, 255.0)
+    assert np.abs(exact.values - rounded.values / np.float32(255)).max() <= 0.5 / 255 + 1e-6
+    assert exact.values.max() <= 1
+
+
 def test_bad_kinds_and_sizes_are_refused():
     with pytest.raises(BadParams, match="5 x 28 pixels; hog needs at least 6 a side; use raw"):
         features.compute(images(1, 5, 28, 1), "hog")

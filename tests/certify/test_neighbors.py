@@ -4,6 +4,8 @@ import hashlib
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sanitize.certify import neighbors
 from sanitize.data.seeds import stream
@@ -40,6 +42,89 @@ def test_votes_equal_the_slow_version_on_data_full_of_ties(k, radius, block_byte
         assert table.knn.tolist() == [slow.knn_votes(q, rows, 4, k) for q in queries.tolist()]
         assert table.rnn.tolist() == [slow.rnn_votes(q, rows, 4, radius) for q in queries.tolist()]
         assert table.knn.dtype == table.rnn.dtype == np.int32
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(1, 70),
+    st.integers(1, 15),
+    st.integers(1, 20),
+    st.sampled_from([1, 2, 3, 130]),
+    st.sampled_from([1, 2, 5, 255]),
+    st.sampled_from([np.uint8, np.float32]),
+    st.sampled_from(["l1", "l2", "cosine"]),
+    st.floats(0, 1),
+    st.integers(0, 10),
+)
+def test_votes_equal_sorting_at_any_size(rows, queries, features, classes, top, kind, distance, share, seed):
+    draw = stream(seed, "sizes")
+    train, asked = (draw.integers(0, top + 1, (n, features)).astype(kind) for n in (rows, queries))
+    labels, keep = draw.integers(0, classes, rows), draw.random(rows) < 0.7
+    keep[0] = True
+    radius = 0.1 if distance == "cosine" else share * top * features
+    subsets = [np.ones(rows, bool), keep]
+    ks = sorted({1, 1 + int(share * (keep.sum() - 1)), int(keep.sum())})
+    found = neighbors.count_votes(
+        asked, train, labels, classes, ks=ks, radii=[radius, 0.0, 1e9], subsets=subsets, distance=distance
+    )
+    for s, subset in enumerate(subsets):
+        for i, k in enumerate(ks):
+            knn, rnn = slow.tables(asked, train[subset], labels[subset], classes, k, radius, distance)
+            assert found.knn[s, i].tolist() == knn
+        assert found.rnn[s, 0].tolist() == rnn and (found.rnn[s, 2].sum(1) == subset.sum()).all()
+
+
+@pytest.mark.parametrize("top", [1, 40])
+def test_votes_of_many_rows_equal_a_stable_sort(top):
+    """20,000 rows: the sampled guesses. top = 1: three distances in all, thousands of rows tied."""
+    draw = stream(4, "many", top)
+    train, queries = (draw.integers(0, top + 1, (n, 2 if top == 1 else 9)).astype(np.uint8) for n in (20_000, 11))
+    labels, keep = draw.integers(0, 7, 20_000), draw.random(20_000) < 0.6
+    ks = [1, 50, 5000, int(keep.sum())]
+    found = neighbors.count_votes(queries, train, labels, 7, ks=ks, radii=[8.0], subsets=[keep])
+    order = neighbors.content_order(train, labels)
+    order = order[keep[order]]
+    distance = np.abs(queries[:, None].astype(int) - train[order][None]).sum(2)
+    nearest = np.argsort(distance, axis=1, kind="stable")
+    for i, k in enumerate(ks):
+        expected = [np.bincount(labels[order][row[:k]], minlength=7) for row in nearest]
+        assert np.array_equal(found.knn[0, i], expected)
+    within = [np.bincount(labels[order][row <= 8], minlength=7) for row in distance]
+    assert np.array_equal(found.rnn[0, 0], within)
+
+
+@pytest.mark.parametrize("distance", ["l1", "l2", "cosine"])
+@pytest.mark.parametrize("kind", [np.uint8, np.float32])
+def test_votes_do_not_depend_on_threads_or_blocks(kind, distance):
+    draw = stream(5, "threads")
+    train, queries = (draw.integers(0, 90, (n, 30)).astype(kind) for n in (500, 101))
+    labels = draw.integers(0, 3, 500)
+
+    def votes(**more):
+        return neighbors.count_votes(
+            queries, train, labels, 3, ks=[33], radii=[0.2], subsets=[np.ones(500, bool)], distance=distance, **more
+        )
+
+    expected = votes()
+    for more in ({"threads": 1}, {"threads": 5, "block_bytes": 1}, {"threads": 3, "block_bytes": 50_000}):
+        assert all(np.array_equal(a, b) for a, b in zip(votes(**more), expected, strict=True))
+
+
+def test_a_rows_rank_is_its_own():
+    """Ranks follow the content alone: neither the order of the rows nor which others there are moves two rows."""
+    _, train, labels = made(rows=300, features=5, top=256)
+    place = np.argsort(neighbors.content_order(train, labels))
+    shuffled = stream(6, "ranks").permutation(300)
+    assert np.array_equal(np.argsort(neighbors.content_order(train[shuffled], labels[shuffled])), place[shuffled])
+    few = np.arange(300) % 3 == 0
+    alone = np.argsort(neighbors.content_order(train[few], labels[few]))
+    assert np.array_equal(np.argsort(alone), np.argsort(place[few]))
+
+
+def test_rows_of_equal_content_stay_in_order_and_no_rows_have_no_order():
+    same = np.zeros((4, 3), np.float32)
+    assert neighbors.content_order(same, np.zeros(4, np.int64)).tolist() == [0, 1, 2, 3]
+    assert neighbors.content_order(same[:0], np.zeros(0, np.int64)).tolist() == []
 
 
 def test_content_order_follows_sha256():
@@ -97,6 +182,10 @@ def test_trusted_radius_rounds_up_so_that_it_can_be_given_back():
         ({"queries": np.zeros((2, 3), np.float32)}, BadInput, "same type"),
         ({"subsets": [np.ones(59, bool)]}, BadInput, "59, 60 rows"),
         ({"subsets": [np.arange(60) < 4]}, BadParams, r"must be 1\.\.4"),
+        ({"distance": "l3"}, BadParams, "distance is 'l3'"),
+        ({"device": "tpu"}, BadParams, "device is 'tpu'; must be 'auto', 'cpu' or 'cuda'"),
+        ({"threads": 0}, BadParams, "threads 0; must be at least 1"),
+        ({"block_bytes": 0}, BadParams, "block_bytes is 0"),
     ],
 )
 def test_bad_arguments_are_refused(change, error, words):

@@ -51,12 +51,9 @@ def rounded_up(share: float, rows: int) -> int:
 
 
 def lowest(losses: Sequence[float], labels: Sequence[int], share: float, floor: float) -> set[int]:
-    """Positions that Trim keeps: the lowest share of all rows, and the lowest floor of every class.
-
-    With floor equal to share every class gets its share, and there is no cut over all rows.
-    """
+    """Positions that Trim keeps: the lowest share of all rows (none where it is 0), and the lowest floor per class."""
     order = sorted(range(len(losses)), key=lambda row: (losses[row], row))
-    kept = set() if floor >= share else set(order[: rounded_up(share, len(order))])
+    kept = set(order[: rounded_up(share, len(order))])
     for label in set(labels):
         of_class = [row for row in order if labels[row] == label]
         kept |= set(of_class[: rounded_up(floor, len(of_class))])
@@ -92,9 +89,9 @@ def one_run(table: Table, params: IsplParams, seed: int, run: int, least: float)
                 smoothed[row] = eta * smoothed[row] + rest * loss
             multiple = 1 + (params.beta_start - 1) * max(0.0, 1 - iteration / params.anneal) if params.anneal else 1.0
             beta = min(1.0, share * multiple)
-            floor = beta if params.trim == "class" else params.class_floor * share
+            of_all, of_class = (0.0, beta) if params.trim == "class" else (beta, params.class_floor * share)
             losses = [float(smoothed[row]) for row in remaining]
-            trimmed = lowest(losses, [labels[row] for row in remaining], beta, floor)
+            trimmed = lowest(losses, [labels[row] for row in remaining], of_all, of_class)
             kept = [row for place, row in enumerate(remaining) if place in trimmed]
         for row in remaining:
             last_seen[row] = float(smoothed[row])
