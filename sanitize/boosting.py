@@ -85,9 +85,7 @@ class ComponentVerdicts:
 
 def cast_ballot(task: VoterTask, voter: tuple[int, int]) -> Ballot:
     """Train one weak learner afresh on its component, and let it predict every row."""
-    learner = make_learner(
-        task.learner.model_copy(update={"lr": task.learner.lr * task.params.lr_factor}), task.table, task.seed
-    )
+    learner = make_learner(task.learner.slowed(task.params.lr_factor), task.table, task.seed)
     learner.start("vote", *voter)
     learner.fit(task.partition.members(*voter), task.params.epochs, total=task.params.epochs)
     scores = learner.score(all_rows(task.table))

@@ -1,6 +1,6 @@
-"""The `sanitize` command: filter a parquet file; start a params.yaml. stdout: nothing, or one JSON document.
+"""The `sanitize` command: filter files, certify predictions, start a params.yaml. stdout: nothing, or a JSON document.
 
-Exit codes: 0 done; 2 parameters or usage; 3 input, or a failure; 130 interrupted. 1 is left to verdicts.
+Exit codes: 0 done; 1 a limit was exceeded; 2 parameters or usage; 3 input, or a failure; 130 interrupted.
 What the commands need is imported inside them, so that --help answers at once.
 """
 
@@ -8,24 +8,24 @@ from __future__ import annotations
 
 import json
 import sys
-import traceback
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from sanitize import __version__
-from sanitize.errors import BadParams, MendableError
+from sanitize.certify_command import certify_command
+from sanitize.errors import BadParams
+from sanitize.exit_codes import reported
 
 if TYPE_CHECKING:
-    from sanitize.filter_file import Summary
+    from sanitize.filter_summary import Summary
     from sanitize.params import Params
 
-FAILED = 3
-INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+EXCEEDED = 1
+SHOWN = 30  # classes that the summary lists
 
 app = typer.Typer(
     add_completion=False,
@@ -59,9 +59,16 @@ def _sanitize(
 @app.command("filter")
 def filter_command(
     source: Annotated[
-        Path, typer.Argument(metavar="IN", help="Parquet file: a label column, and images, vectors or numeric columns.")
+        str,
+        typer.Argument(
+            metavar="IN",
+            help="A parquet file, a folder of them, a pattern in quotes, or an address such as s3://bucket/folder.",
+        ),
     ],
-    kept: Annotated[Path, typer.Argument(metavar="OUT", help="Where the rows to trust go.")],
+    kept: Annotated[
+        str | None,
+        typer.Argument(metavar="[OUT]", help="Where the rows to trust go; a new folder if IN has several files."),
+    ] = None,
     label: Annotated[str | None, typer.Option(metavar="NAME", help="Label column. [default: found]")] = None,
     inputs: Annotated[
         list[str] | None,
@@ -70,9 +77,49 @@ def filter_command(
     image_size: Annotated[
         int | None, typer.Option(metavar="N", help="Look at images at N x N pixels. [default: all must have one size]")
     ] = None,
-    rejected: Annotated[Path | None, typer.Option(metavar="PATH", help="Where the other rows go.")] = None,
+    embeddings: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Look at this column of vectors in place of what is found.")
+    ] = None,
+    rejected: Annotated[str | None, typer.Option(metavar="PATH", help="Where the other rows go.")] = None,
     manifest: Annotated[
-        Path | None, typer.Option(metavar="PATH", help="Where row, keep, reason and suspicion of every row go.")
+        str | None,
+        typer.Option(metavar="PATH", help="Where file, row, keep, reason, suspicion and votes of every row go."),
+    ] = None,
+    report: Annotated[Path | None, typer.Option(metavar="PATH", help="Where a page about the outcome goes.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Write no rows: tell what would happen.")] = False,
+    max_removed: Annotated[
+        float | None,
+        typer.Option(metavar="PART", help="Write nothing and leave with 1 if more than this part (0..1) is rejected."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Write all the same; leaves with 1 still.")] = False,
+    on_bad_row: Annotated[
+        str, typer.Option(metavar="WORD", help="keep, reject or fail: rows that cannot be read.")
+    ] = "reject",
+    on_small_class: Annotated[
+        str, typer.Option(metavar="WORD", help="keep, reject or fail: rows of classes too small to judge.")
+    ] = "keep",
+    least_class: Annotated[
+        int, typer.Option(metavar="N", help="Classes with fewer rows are too small; never below the components.")
+    ] = 10,
+    image_root: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Open images without bytes by their path, inside this folder only."),
+    ] = None,
+    fit_rows: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Fit to about N rows of all classes, then score all rows in a stream."),
+    ] = None,
+    pred_probs: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH", help="Your own out-of-sample class probabilities (.npy, parquet): one more voter."
+        ),
+    ] = None,
+    voters: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Use voters saved before; nothing is fitted.")
+    ] = None,
+    save_voters: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Save the voters for other data, as safetensors.")
     ] = None,
     seed: Annotated[int | None, typer.Option(metavar="N", help="Same seed, same result. [default: 0]")] = None,
     preset: Annotated[str | None, typer.Option(metavar="NAME", help="fast or paper. [default: fast]")] = None,
@@ -106,12 +153,31 @@ def filter_command(
     OUT and the rejected rows together are IN: every column, every row, in order. IN is never changed; files at OUT,
     --rejected and --manifest are replaced, all together or not at all.
 
-    Exit codes: 0 done; 2 parameters or usage; 3 input, or a failure; 130 interrupted.
+    Exit codes: 0 done; 1 more than --max-removed; 2 parameters or usage; 3 input, or a failure; 130 interrupted.
     """
-    with _reported(as_json):
+    if kept is None and not dry_run:
+        raise typer.BadParameter("missing; it may be left out with --dry-run only", param_hint="OUT")
+    with reported(as_json):
         from sanitize.execution import make_map
         from sanitize.filter_file import filter_file
+        from sanitize.filter_options import make_options
         from sanitize.progress import step
+
+        options = make_options(
+            on_bad_row=on_bad_row,
+            on_small_class=on_small_class,
+            least_class=least_class,
+            image_root=image_root,
+            fit_rows=fit_rows,
+            max_removed=max_removed,
+            force=force,
+            dry_run=dry_run,
+            embeddings=embeddings,
+            pred_probs=pred_probs,
+            voters=voters,
+            report=report,
+            save_voters=save_voters,
+        )
 
         chosen = _chosen_params(
             params,
@@ -125,13 +191,17 @@ def filter_command(
             chosen,
             rejected=rejected,
             manifest=manifest,
+            options=options,
             map=make_map(chosen.engine, chosen.workers),
             steps=partial(step, quiet=quiet),
         )
     if not quiet:
-        _tell(summary, source, {"kept rows": kept, "rejected rows": rejected, "manifest": manifest})
+        rows = {"kept rows": kept, "rejected rows": rejected} if not dry_run else {}
+        _tell(summary, source, {**rows, "manifest": manifest, "report": report, "voters": save_voters}, force)
     if as_json:
         print(json.dumps(summary.as_json()))
+    if summary.exceeded:
+        raise SystemExit(EXCEEDED)
 
 
 @app.command()
@@ -140,7 +210,7 @@ def init(
     force: Annotated[bool, typer.Option("--force", help="Replace one that is there.")] = False,
 ) -> None:
     """Write a params.yaml with every parameter and what it means, for your own data."""
-    with _reported(as_json=False):
+    with reported(as_json=False):
         from importlib.resources import files
 
         from sanitize.data.files import whole_files
@@ -176,38 +246,26 @@ def _given(options: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 
-def _tell(summary: Summary, source: Path, places: Mapping[str, Path | None]) -> None:
+def _tell(summary: Summary, source: str, places: Mapping[str, object], force: bool) -> None:
     """The summary for people, on stderr."""
+    files = f" in {summary.files} files" if summary.files > 1 else ""
     lines = [
-        f"{source}: {summary.rows} rows; {summary.columns.found}",
+        f"{source}: {summary.rows} rows{files}; {summary.columns.found}",
         f"kept {summary.kept}, dropped {summary.rejected} in {summary.seconds:.1f} s",
         *(f"  {rows} {reason}" for reason, rows in summary.reasons.items()),
+        *(f"  {rows} kept, {reason}" for reason, rows in summary.unjudged.items()),
     ]
     dropped = [f"{name}: {n} of {rows}" for name, (rows, n) in summary.classes.items() if n]
     if dropped:
-        lines.append(f"dropped by class: {', '.join(dropped)}")
-    lines += [f"{what}: {place}" for what, place in places.items() if place is not None]
+        more = f" and {len(dropped) - SHOWN} more classes" if len(dropped) > SHOWN else ""
+        lines.append(f"dropped by class: {', '.join(dropped[:SHOWN])}{more}")
+    if summary.exceeded:
+        remedy = "written all the same" if force else "nothing was written; --force writes all the same"
+        part = summary.rejected / summary.rows
+        lines.append(f"max_removed is {summary.max_removed:g}, but {part:.4g} of the rows would go; {remedy}")
+    if not summary.exceeded or force:
+        lines += [f"{what}: {place}" for what, place in places.items() if place is not None]
     print("\n".join(lines), file=sys.stderr)
 
 
-@contextmanager
-def _reported(as_json: bool) -> Iterator[None]:
-    """Turns what goes wrong into one message on stderr and an exit code; with --json into a document as well."""
-    try:
-        yield
-    except MendableError as error:
-        _leave(str(error), error.exit_code, as_json)
-    except KeyboardInterrupt:
-        _leave("interrupted; no file is half-written", INTERRUPTED, as_json)
-    except OSError as error:
-        _leave(f"{error}; free the place or its space, or name another", FAILED, as_json)
-    except Exception as error:  # a fault of ours: Python's own exit code for it, 1, would read as a verdict
-        traceback.print_exc()
-        _leave(f"this is a fault in sanitize, please report it: {error!r}", FAILED, as_json)
-
-
-def _leave(message: str, exit_code: int, as_json: bool) -> NoReturn:
-    print(f"sanitize: {message}", file=sys.stderr)
-    if as_json:
-        print(json.dumps({"schema_version": 1, "error": message, "exit_code": exit_code}))
-    raise SystemExit(exit_code)
+app.command("certify")(certify_command)

@@ -11,6 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
+from sanitize.data.containers import as_arrow, read_columns
 from sanitize.data.labels import encode_labels
 from sanitize.data.table import BoolArray, IntArray, Modality, Table
 from sanitize.errors import BadInput, BadParams
@@ -55,18 +56,25 @@ class Sanitizer(BaseEstimator):  # type: ignore[misc]  # scikit-learn comes with
         self.engine = engine
         self.workers = workers
 
-    def fit(self, X: Any, y: Any) -> Self:
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Judge every row.
 
         X        images: uint8 [N, H, W] or [N, H, W, 1 or 3]; otherwise finite numbers [N, D], seen as float32.
-                 NumPy arrays, torch tensors, pandas frames, nested lists
-        y        [N] integers, strings or booleans; at least two classes, each with as many rows as components
+                 NumPy arrays, torch tensors, pandas frames, nested lists. Or columns of any kind that the command
+                 reads, images, text, dates and missing values among them: Arrow tables, Hugging Face datasets, and
+                 pandas frames with other columns than numbers; `params` may name them (data.inputs, data.image_size)
+        y        [N] integers, strings or booleans; at least two classes, each with as many rows as components.
+                 Arrow arrays as well. For columns of any kind also the label column's name, or None: it is found
         Returns  itself
         Raises   BadInput: X or y cannot be used; BadParams: a parameter is wrong
         """
         params = self._resolved()
-        labels, classes = _labels(y)
-        inputs, modality = _inputs(X)
+        rows = as_arrow(X)
+        if rows is not None:
+            labels, classes, inputs, modality = read_columns(rows, y, params, _labels)
+        else:
+            labels, classes = _labels(y)
+            inputs, modality = _inputs(X)
         names = tuple(str(value) for value in classes)
         table = Table(np.arange(len(labels), dtype=np.int64), inputs, labels, names, modality)
         found = filter_table(table, params, map=make_map(params.engine, params.workers))
@@ -81,7 +89,7 @@ class Sanitizer(BaseEstimator):  # type: ignore[misc]  # scikit-learn comes with
             del self.n_features_in_  # of an earlier fit
         return self
 
-    def fit_predict(self, X: Any, y: Any) -> BoolArray:
+    def fit_predict(self, X: Any, y: Any = None) -> BoolArray:
         """`fit`, and the keep mask, bool [N]: X[mask], y[mask] are the rows to trust."""
         return self.fit(X, y).keep_
 
@@ -107,6 +115,10 @@ def _array(values: Any, name: str) -> NDArray[Any]:
 
 def _labels(y: Any) -> tuple[IntArray, NDArray[Any]]:
     """Labels as int64 [N], 0..C-1, and the C values that they stand for."""
+    if isinstance(y, pa.Array | pa.ChunkedArray):
+        y = y.to_pandas()
+    if y is None or isinstance(y, str):
+        raise BadInput(f"y: is {y!r}; must be [N], one label per row; a column's name or none goes with tables alone")
     values = _array(y, "y")
     if values.ndim != 1:
         raise BadInput(f"y: has shape {list(values.shape)}; must be [N], one label per row")

@@ -1,162 +1,236 @@
-"""Filter a parquet file: in goes one file, out come its kept rows, its rejected rows, a manifest and a summary."""
+"""Filter parquet files: in go one or many, out come their kept rows, their rejected rows, a manifest and a summary."""
 
 # N rows, C classes
 from __future__ import annotations
 
 import hashlib
-import os
+import json
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import numpy as np
-
-from sanitize.artifacts import write_manifest
-from sanitize.data.columns import Columns
-from sanitize.data.files import whole_files
-from sanitize.data.parquet import read_table, split_rows
-from sanitize.data.table import Table
+import sanitize
+from sanitize.data.outputs import refuse_outputs, whole_outputs
+from sanitize.data.remote import is_remote
+from sanitize.data.shards import Source, find_shards
 from sanitize.errors import BadInput, BadParams
-from sanitize.execution import OrderedMap
-from sanitize.filtering import Manifest, Steps, filter_table, no_steps
+from sanitize.execution import OrderedMap, usable_cores
+from sanitize.filter_fit import Found, fit_judge, take_panel
+from sanitize.filter_judges import Scorer
+from sanitize.filter_options import Options, Rules
+from sanitize.filter_page import write_page
+from sanitize.filter_pass import Drafts, Tally, run_pass
+from sanitize.filter_summary import Seen, Summary
+from sanitize.filtering import Steps, no_steps
+from sanitize.panel import FILE, load_panel
 from sanitize.params import Params
 
-SCHEMA_VERSION = 1
+TENTHS = 10
+PROVENANCE = b"sanitize"  # the schema metadata's key
 
 
-@dataclass(frozen=True)
-class Summary:
-    """What became of one file.
-
-    rows, kept, rejected  numbers of rows; rows = kept + rejected
-    reasons               rows dropped for each cause
-    classes               rows and rows dropped of each class, in the order of the class names
-    columns               which columns were looked at
-    seconds               from the first byte read to the last file in its place
-    parameters_sha256     of the parameters that can change the kept rows
-    input_sha256          of the input file's bytes
-    """
-
-    rows: int
-    kept: int
-    rejected: int
-    reasons: dict[str, int]
-    classes: dict[str, tuple[int, int]]
-    columns: Columns
-    seconds: float
-    parameters_sha256: str
-    input_sha256: str
-
-    @property
-    def verdict(self) -> Literal["nothing_dropped", "rows_dropped"]:
-        """The outcome in one word."""
-        return "rows_dropped" if self.rejected else "nothing_dropped"
-
-    def as_json(self) -> dict[str, Any]:
-        """The document that `sanitize filter --json` prints."""
-        return {
-            "schema_version": SCHEMA_VERSION,
-            "rows": self.rows,
-            "kept": self.kept,
-            "rejected": self.rejected,
-            "reasons": self.reasons,
-            "label_column": self.columns.label,
-            "input_columns": list(self.columns.inputs),
-            "modality": self.columns.modality,
-            "seconds": round(self.seconds, 2),
-            "parameters_sha256": self.parameters_sha256,
-            "input_sha256": self.input_sha256,
-            "verdict": self.verdict,
-        }
+class _LimitExceeded(Exception):
+    """Leaves the block in which drafts are moved into place."""
 
 
 def filter_file(
-    source: Path,
-    kept: Path,
+    source: str | Path,
+    kept: str | Path | None,
     params: Params,
     *,
-    rejected: Path | None = None,
-    manifest: Path | None = None,
+    rejected: str | Path | None = None,
+    manifest: str | Path | None = None,
+    options: Options | None = None,
     map: OrderedMap,
     steps: Steps = no_steps,
 ) -> Summary:
-    """Clean one parquet file. The outputs appear together, when all is done, or not at all.
+    """Clean parquet files. The outputs appear together, when all is done, or not at all.
 
-    source    parquet file with a label column, and images, vectors or numeric columns
-    kept      where the rows to trust go: all columns, input order, schema metadata
+    source    a parquet file, a folder of them, a pattern, or an fsspec address: see `find_shards`
+    kept      where the rows to trust go: all columns, input order, schema metadata. For several files a new folder,
+              which mirrors the input's names; None = nowhere, with `options.dry_run` only
     params    `data.label`, `data.inputs` and `data.image_size` say how to read; for the rest see `filter_table`
     rejected  where the other rows go, likewise; None = nowhere
-    manifest  where row, keep, reason, suspicion of every row go; None = nowhere
+    manifest  where the verdict on every row goes (`filter_pass.MANIFEST`); None = nowhere
+    options   see Options; None = the defaults
     map       how independent learners are executed; the result does not depend on it
     steps     shows progress, as for `filter_table`
-    Raises    BadInput: data that cannot be used (see `read_table`, `filter_table`), an output that cannot be written,
-              a source that changed meanwhile; BadParams: outputs that are the input or each other
+    Returns   the summary; `exceeded` says that nothing was written because of the limit (unless forced)
+    Raises    BadInput: data that cannot be used, an output that cannot be written, a source that changed meanwhile
+              BadParams: outputs that are the input or each other, options that exclude each other
     """
     began = time.monotonic()
-    outputs = [place for place in (kept, rejected, manifest) if place is not None]
-    refuse_places(source, outputs)
-    data = params.data
-    table, columns = read_table(source, label=data.label, inputs=data.inputs, image_size=data.image_size)
-    before = _stamp(source)
-    with source.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    found = filter_table(table, params, map=map, steps=steps).manifest
-    with whole_files(*outputs) as drafts:
-        draft = dict(zip(outputs, drafts, strict=True))
-        split_rows(source, found.keep_N, draft[kept], None if rejected is None else draft[rejected])
-        if manifest is not None:
-            write_manifest(draft[manifest], table.ids, found)
-        if _stamp(source) != before:
-            raise BadInput(f"{source}: has changed while it was being filtered; filter it again")
-    kept_rows = int(found.keep_N.sum())
-    return Summary(
-        rows=len(table),
-        kept=kept_rows,
-        rejected=len(table) - kept_rows,
-        reasons=found.reasons(),
-        classes=_by_class(table, found),
-        columns=columns,
-        seconds=time.monotonic() - began,
-        parameters_sha256=params.sha256(),
+    options = options or Options()
+    _refuse_options(kept, rejected, params, options)
+    shards = find_shards(source)
+    rows_at = _named(kept=kept, rejected=rejected) if not options.dry_run else {}
+    voters_at = None if options.save_voters is None else str(options.save_voters / FILE)
+    about_at = _named(manifest=manifest, report=options.report, voters=voters_at)
+    single, many = ([], list(rows_at.values())) if not shards.single else (list(rows_at.values()), [])
+    refuse_outputs(shards, [*single, *about_at.values()], many)
+    stamps = shards.stamps()
+    digest = shards.sha256()
+    found = _judge(shards, params, options, digest, map, steps)
+    parameters = parameters_sha256(params, options, found)
+    provenance = _provenance(shards, parameters, digest)
+
+    def summary(tally: Tally, written: bool) -> Summary:
+        return Summary(
+            rows=tally.rows,
+            kept=tally.rows - tally.rejected,
+            rejected=tally.rejected,
+            reasons=dict(sorted(tally.reasons.items())),
+            unjudged=dict(sorted(tally.unjudged.items())),
+            classes=tally.classes,
+            columns=Seen(found.recipe.label, found.recipe.inputs, found.modality, found.seen),
+            files=len(shards.shards),
+            seconds=time.monotonic() - began,
+            parameters_sha256=parameters,
+            input_sha256=digest,
+            max_removed=options.max_removed,
+            written=written,
+        )
+
+    places = {**rows_at, **about_at}
+    tally = Tally()
+    try:
+        with whole_outputs(list(places.values())) as made:
+            draft = dict(zip(places, made, strict=True))
+            drafts = Drafts(draft.get("kept"), draft.get("rejected"), draft.get("manifest"))
+            with _scoring(found, steps, shards.rows) as progress:
+                tally = run_pass(shards, found.judge, drafts, provenance, progress, pictures="report" in draft)
+            done = summary(tally, bool(rows_at))
+            if done.exceeded and not options.force:
+                raise _LimitExceeded
+            if "voters" in draft:
+                assert found.panel is not None
+                found.panel.save(draft["voters"])
+            if "report" in draft:
+                write_page(draft["report"], done, tally)
+            if shards.stamps() != stamps:
+                raise BadInput(f"{source}: has changed while it was being filtered; filter it again")
+    except _LimitExceeded:
+        return summary(tally, False)
+    return replace(done, seconds=time.monotonic() - began)
+
+
+def _named(**places: str | Path | None) -> dict[str, str]:
+    return {name: str(place) for name, place in places.items() if place is not None}
+
+
+@contextmanager
+def _scoring(found: Found, steps: Steps, rows: int) -> Iterator[Callable[[int], None]]:
+    """Shows how far the scoring is, a tenth at a time; rewriting alone is too fast to be shown."""
+    if not isinstance(found.judge, Scorer):
+        yield lambda done: None
+        return
+    told = 0
+    with steps("scoring", TENTHS) as advance:
+
+        def progress(done: int) -> None:
+            nonlocal told
+            while told < TENTHS and done * TENTHS >= (told + 1) * rows:
+                told += 1
+                advance()
+
+        yield progress
+
+
+def _refuse_options(kept: str | Path | None, rejected: str | Path | None, params: Params, options: Options) -> None:
+    if kept is None and (not options.dry_run or rejected is not None):
+        raise BadParams("no place for the kept rows is given; name OUT, or ask for a dry run (--dry-run)")
+    if options.voters is not None:
+        data = params.data
+        for given, name in (
+            (options.fit_rows, "--fit-rows"),
+            (options.save_voters, "--save-voters"),
+            (options.embeddings, "--embeddings"),
+            (data.label, "--label"),
+            (data.inputs, "--inputs"),
+            (data.image_size, "--image-size"),
+        ):
+            if given is not None:
+                raise BadParams(
+                    f"--voters and {name} are given; voters fitted before bring this with them, leave it out"
+                )
+    if options.report is not None and is_remote(str(options.report)):
+        raise BadParams(f"--report is {options.report}; must be a local file")
+
+
+def _judge(shards: Source, params: Params, options: Options, digest: str, map: OrderedMap, steps: Steps) -> Found:
+    threads = 1 if params.engine == "inline" else params.workers or usable_cores()
+    if options.voters is not None:
+        panel = load_panel(options.voters)
+        return take_panel(
+            shards,
+            panel,
+            options.rules,
+            pred_probs=options.pred_probs,
+            threads=threads,
+            device=params.learner.device,
+        )
+    return fit_judge(
+        shards,
+        params,
+        options.rules,
+        fit_rows=options.fit_rows,
+        embeddings=options.embeddings,
+        pred_probs=options.pred_probs,
+        keep_panel=options.save_voters is not None,
         input_sha256=digest,
+        threads=threads,
+        map=map,
+        steps=steps,
     )
 
 
-def refuse_places(source: Path, outputs: Sequence[Path]) -> None:
-    """Refuse outputs before the work, not after it.
+def parameters_sha256(params: Params, options: Options, found: Found) -> str:
+    """SHA-256 (hex) of all that can change the kept rows besides the input: `Params.sha256` where options are default.
 
-    Raises   BadParams: an output is the input (also through a link) or another output
-             BadInput: an output is something else than a file, or its folder cannot be made or written to
+    Voters fitted before stand for the parameters that they were fitted with; a file of predictions, for its bytes.
     """
-    for position, output in enumerate(outputs):
-        if _same(output, source):
-            raise BadParams(f"output {output} is the input {source}; name another file, the input is never overwritten")
-        if any(_same(output, other) for other in outputs[:position]):
-            raise BadParams(f"output {output} is named twice; name one file for each output")
-        if output.exists() and not output.is_file():
-            kind = "folder" if output.is_dir() else "device, pipe or socket"
-            raise BadInput(f"output {output} is a {kind}; name a file")
-        above = next(folder for folder in output.absolute().parents if os.path.lexists(folder))
-        if not above.is_dir():
-            raise BadInput(f"output {output}: {above} is no folder; name another place")
-        if not os.access(above, os.W_OK | os.X_OK):
-            raise BadInput(f"output {output}: nothing may be written to {above}; change its permissions, or the place")
+    base = params.sha256()
+    if options.voters is not None:
+        assert found.panel is not None
+        base = hashlib.sha256(found.panel.about.model_dump_json().encode()).hexdigest()
+    default = Rules()
+    rules = options.rules
+    changed: dict[str, Any] = {
+        name: getattr(rules, name)
+        for name in ("on_bad_row", "least_class", "on_small_class")
+        if getattr(rules, name) != getattr(default, name)
+    }
+    if options.fit_rows is not None:
+        changed["fit_rows"] = options.fit_rows
+    if options.pred_probs is not None:
+        with options.pred_probs.open("rb") as file:
+            changed["pred_probs"] = hashlib.file_digest(file, "sha256").hexdigest()
+    if not changed:
+        return base
+    return hashlib.sha256(json.dumps([base, changed], sort_keys=True).encode()).hexdigest()
 
 
-def _same(one: Path, other: Path) -> bool:
-    if os.path.realpath(one) == os.path.realpath(other):
-        return True
-    return one.exists() and other.exists() and one.samefile(other)
+def _provenance(source: Source, parameters: str, digest: str) -> Any:
+    """ "kept" or "rejected" -> schema metadata about where the rows came from; what an earlier filter said stays."""
+    earlier = (source.shards[0].schema.metadata or {}).get(PROVENANCE)
+
+    def about(rows: str) -> dict[bytes, bytes]:
+        values: dict[str, Any] = {
+            "version": sanitize.__version__,
+            "rows": rows,
+            "parameters_sha256": parameters,
+            "input_sha256": digest,
+        }
+        if earlier is not None:
+            values["earlier"] = earlier.decode("utf-8", "replace")
+        return {PROVENANCE: json.dumps(values, sort_keys=True).encode()}
+
+    return about
 
 
-def _stamp(path: Path) -> tuple[int, int, int]:
-    status = path.stat()
-    return status.st_ino, status.st_size, status.st_mtime_ns
-
-
-def _by_class(table: Table, found: Manifest) -> dict[str, tuple[int, int]]:
-    rows_C = np.bincount(table.labels, minlength=table.classes)
-    dropped_C = np.bincount(table.labels[~found.keep_N], minlength=table.classes)
-    return {name: (int(rows_C[c]), int(dropped_C[c])) for c, name in enumerate(table.class_names)}
+def refuse_places(source: Path, outputs: Sequence[Path]) -> None:
+    """Refuse outputs of one file before the work, not after it. BadInput, BadParams: as `refuse_outputs`."""
+    refuse_outputs(find_shards(source), [str(output) for output in outputs])

@@ -64,26 +64,28 @@ def beta(iteration: int, share: float, params: IsplParams) -> float:
     return min(1.0, share * (1 + (params.beta_start - 1) * left))
 
 
-def keep_lowest(loss_N: FloatArray, label_N: IntArray, share: float, floor: float) -> BoolArray:
+def keep_lowest(loss_N: FloatArray, label_N: IntArray, share: float, floor: float, trim: str = "global") -> BoolArray:
     """Trim: keep the rows with the lowest smoothed loss, and some of every class.
 
     loss_N   float32 [N], nats; NaN is refused; ties go to the earlier row
     label_N  int64 [N], 0..C-1
-    share    part of all rows kept, 0 < share <= 1, rounded up to whole rows
-    floor    part of each class kept at the least, 0 <= floor <= share, rounded up
+    share    part of the rows kept, 0 < share <= 1, rounded up to whole rows
+    floor    part of each class kept at the least, 0 <= floor <= share, rounded up; of no use with trim "class"
+    trim     "global": the lowest `share` of all rows, and the lowest `floor` of every class;
+             "class": the lowest `share` of every class
     Returns  bool [N], True = keep
     Raises   BadInput: NaN, unequal lengths
-    Paper    Trim of Alg. 1; the class floor is appendix C's p/8 of every class
+    Paper    Trim of Alg. 1; the class floor is appendix C's p/8 of every class; "class" is not the paper's
     """
     if len(loss_N) != len(label_N):
         raise BadInput(f"keep_lowest was given {len(loss_N)} losses for {len(label_N)} labels; needs one each")
     if np.isnan(loss_N).any():
         row = int(np.flatnonzero(np.isnan(loss_N))[0])
         raise BadInput(f"the loss of row {row} is NaN: the learner diverged; lower learner.lr or ispl.lr_factor")
-    order = np.argsort(loss_N, kind="stable")
+    if trim == "class":
+        return lowest_of_class(loss_N, label_N, share)
     keep = np.zeros(len(loss_N), dtype=np.bool_)
-    if floor < share:  # otherwise every class keeps its share, and no cut over all rows is left to make
-        keep[order[: math.ceil(share * len(loss_N) - 1e-9)]] = True
+    keep[np.argsort(loss_N, kind="stable")[: math.ceil(share * len(loss_N) - 1e-9)]] = True
     return keep | lowest_of_class(loss_N, label_N, floor)
 
 
@@ -142,8 +144,7 @@ def peel(
         loss_n = learner.score(rows).loss
         smoothed_n = params.momentum * smoothed_n + (1 - params.momentum) * loss_n
         cut = beta(iteration, share, params)
-        floor = cut if params.trim == "class" else params.class_floor * share
-        keep_n = keep_lowest(smoothed_n, label_N[rows], cut, floor)
+        keep_n = keep_lowest(smoothed_n, label_N[rows], cut, params.class_floor * share, params.trim)
         kept = rows[keep_n]
     return kept, smoothed_n
 
@@ -154,7 +155,7 @@ def partition_run(task: RunTask, run: int) -> tuple[IntArray, FloatArray]:
     Returns  component int64 [N] and loss float32 [N], as one row of a Partition
     """
     table, params = task.table, task.params
-    learner = make_learner(task.learner.model_copy(update={"lr": task.learner.lr * params.lr_factor}), table, task.seed)
+    learner = make_learner(task.learner.slowed(params.lr_factor), table, task.seed)
     remaining = all_rows(table)
     component_N = np.full(len(table), LEFT_OVER, dtype=np.int64)
     loss_N = np.zeros(len(table), dtype=np.float32)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from importlib.resources import files
@@ -71,6 +72,10 @@ class LearnerParams(Section):
         description="random shifts by up to this many pixels; auto = a fourteenth of the shorter side"
     )
 
+    def slowed(self, lr_factor: float) -> LearnerParams:
+        """The same with its learning rate times `lr_factor`."""
+        return self.model_copy(update={"lr": self.lr * lr_factor})
+
 
 class IsplParams(Section):
     """Algorithm 1."""
@@ -104,6 +109,13 @@ class SelftrainParams(Section):
 
     epochs: int = Field(ge=0, le=1000, description="0 = the vote stands")
     every: int = Field(ge=1, le=1000, description="epochs between two updates of the training set")
+    fresh: bool = Field(description="every update begins with fresh networks, which decide on the next one together")
+    trust: float = Field(
+        ge=0,
+        le=1,
+        description="start from rows that this part of the voters supports, or of their class's lower half by loss; "
+        "0 = from the vote's verdict",
+    )
     momentum: float = Field(ge=0, lt=1, description="of the predictions")
     tolerance: float = Field(
         gt=0,
@@ -113,21 +125,51 @@ class SelftrainParams(Section):
     learners: int = Field(ge=1, le=16, description="independent networks whose predictions are averaged")
     lr_factor: float = Field(gt=0, le=100, description="learner.lr times this")
 
+    @property
+    def networks(self) -> int:
+        """Networks that are trained in all."""
+        return self.learners * (math.ceil(self.epochs / self.every) if self.fresh else 1)
+
+
+class CoherenceParams(Section):
+    """Groups of doubted rows that share a trigger."""
+
+    least: int = Field(ge=0, le=10**6, description="rows that a group must have to be looked at; 0 = none is")
+    most: int = Field(ge=1, le=1000, description="groups that are looked at, the most firmly doubted first")
+    epochs: int = Field(ge=1, le=1000)
+    recognised: float = Field(ge=0, le=1, description="part of a group that must be recognised for it to be coherent")
+    lr_factor: float = Field(gt=0, le=100, description="learner.lr times this")
+
 
 class TrainParams(Section):
     """Final training of oracle, undefended and sanitized."""
 
     epochs: int = Field(ge=1, le=1000)
+    lr_factor: float = Field(gt=0, le=100, description="learner.lr times this")
     threads: int = Field(ge=1, le=256, description="in place of learner.threads: the models are trained one by one")
 
 
 class CertifyParams(Section):
     """Nearest-neighbour certificates."""
 
-    features: Literal["hog", "raw"] = "hog"
+    features: Literal["hog", "raw"] = Field(description="of images; vectors and columns are taken as they are")
+    quantise: bool = Field(description="images' features in 8 bits: several times faster, distances exact")
+    distance: Literal["l1", "l2", "cosine"]
+    device: Literal["auto", "cpu", "cuda"] = Field(description="auto = cuda where there is one; never changes a result")
     k: int = Field(ge=1)
-    radius: float | None = Field(ge=0, description="rNN's L1 radius; null = chosen from the test rows")
-    poisoning_sizes: list[int] = Field(description="where the curve is tabulated")
+    radius: float | None = Field(ge=0, description="of rNN, in the features' unit; null = chosen from the test rows")
+    poisoning_sizes: list[int] = Field(description="where the curves are tabulated")
+    most_nodes: int = Field(ge=0, le=10**7, description="search steps of label budgets for one poisoning size")
+
+
+class EnsembleParams(Section):
+    """Certified ensembles of base learners: `sanitize certify --method dpa`, and so on."""
+
+    members: int = Field(ge=1, le=10**6, description="base learners; parts of the partition, or bags")
+    degree: int = Field(ge=1, description="finite_aggregation, run_off: base learners that each part reaches")
+    bag: int = Field(ge=1, description="bagging: rows of a bag")
+    alpha: float = Field(gt=0, lt=1, description="bagging: risk that some certificate does not hold")
+    epochs: int = Field(ge=1, le=1000, description="of each base learner")
 
 
 class Params(Section):
@@ -143,12 +185,14 @@ class Params(Section):
     ispl: IsplParams
     vote: VoteParams
     selftrain: SelftrainParams
+    coherence: CoherenceParams
     train: TrainParams
     certify: CertifyParams
+    ensemble: EnsembleParams
 
     def sha256(self) -> str:
         """SHA-256 (hex) of all values that can change the kept rows, the preset resolved; column names are not."""
-        sections = {"seed", "learner", "ispl", "vote", "selftrain"}
+        sections = {"seed", "learner", "ispl", "vote", "selftrain", "coherence"}
         values = self.model_dump(mode="json", include=sections) | {"image_size": self.data.image_size}
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 

@@ -25,7 +25,8 @@ def train_model(
     """
     if keep_N.sum() < 2:
         raise BadInput(f"{int(keep_N.sum())} rows are kept; a model needs at least 2; look at the manifest's reasons")
-    learner = make_learner(params.learner.model_copy(update={"threads": params.train.threads}), table, params.seed)
+    given = params.learner.slowed(params.train.lr_factor).model_copy(update={"threads": params.train.threads})
+    learner = make_learner(given, table, params.seed)
     learner.start("train")
     for done in range(params.train.epochs):
         learner.fit(np.flatnonzero(keep_N), 1, done=done, total=params.train.epochs)

@@ -1,6 +1,7 @@
 """Stage certify: training set before and after the filter, test rows -> nearest-neighbour certificates of both.
 
-Jia et al. 2020. What they cover, and in which unit, stands in reports/certificates.json beside the figures.
+Jia et al. 2020, and the joint bounds beyond it. What they cover, and in which unit, stands in reports/certificates.json
+beside the figures.
 """
 
 # N training rows, M test rows, B poisoning sizes
@@ -8,21 +9,23 @@ from __future__ import annotations
 
 import csv
 import json
-import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from sanitize.certify.features import Features, compute
-from sanitize.certify.individual import UNIT, certified_accuracy, certified_sizes
-from sanitize.certify.neighbors import predict, trusted_radius, vote_tables
+from sanitize.certify.budgets import Method
+from sanitize.certify.curves import neighbor_curves
+from sanitize.certify.features import compute
+from sanitize.certify.individual import UNIT, certified_sizes
+from sanitize.certify.neighbors import predict, vote_tables
+from sanitize.certify.radius import choose_radius, unit
 from sanitize.data.files import whole_files
 from sanitize.data.parquet import read_arrow, read_table, write_arrow
 from sanitize.data.table import BoolArray
 from sanitize.errors import BadInput
-from sanitize.params import CertifyParams, load_params
+from sanitize.params import load_params
 from stages.common import stage_app
 
 app = stage_app("certify")
@@ -37,7 +40,9 @@ COVERS = {
         "it: this certificate does not cover the original poisoning; the raw set's does."
     ),
 }
-CURVE = ("training", "method", "poisoning_size", "certified_accuracy")
+CURVE = ("training", "method", "certificate", "poisoning_size", "certified_accuracy")
+METHODS: tuple[Method, ...] = ("knn", "rnn")
+Line = tuple[str, str, str, int, float]
 RADII = pa.schema(
     [
         ("training", pa.string()),
@@ -78,9 +83,10 @@ def main(
         reason = "there are no test rows: a certificate is about the predictions for given rows; add them as data.test"
         _write({"certificates": None, "reason": reason}, [], RADII.empty_table(), certificates, curve, radii)
         return
-    kind, settings = given.certify.features, given.certify
-    train_features, test_features = compute(rows, kind), compute(trusted, kind)
-    radius, source = _radius(settings, test_features, len(rows))
+    settings = given.certify
+    train_features = compute(rows, settings.features, quantise=settings.quantise)
+    test_features = compute(trusted, settings.features, quantise=settings.quantise)
+    radius = choose_radius(settings, test_features, len(rows))
     sets: dict[str, BoolArray] = {"raw": np.ones(len(rows), bool), "sanitized": keep}
     votes = vote_tables(
         test_features.values,
@@ -88,29 +94,45 @@ def main(
         rows.labels,
         rows.classes,
         k=settings.k,
-        radius=radius * test_features.scale,
+        radius=radius.value * unit(test_features, settings.distance),
         subsets=list(sets.values()),
+        distance=settings.distance,
+        device=settings.device,
     )
+    chosen: dict[str, dict[str, Any]] = {
+        "knn": {"k": settings.k},
+        "rnn": {"radius": radius.value, "radius_from": radius.origin},
+    }
     found: dict[str, Any] = {}
-    lines: list[tuple[str, str, int, float]] = []
+    lines: list[Line] = []
     tables = []
     for (name, mask), tally in zip(sets.items(), votes, strict=True):
         found[name] = {"covers": COVERS[name], "rows": int(np.count_nonzero(mask))}
-        for method, table in tally._asdict().items():
-            prediction, size = predict(table), certified_sizes(table)
-            accuracy = certified_accuracy(prediction, trusted.labels, size, settings.poisoning_sizes)
-            points = [(e, round(float(a), 6)) for e, a in zip(settings.poisoning_sizes, accuracy, strict=True)]
-            chosen = {"k": settings.k} if method == "knn" else {"radius": radius, "radius_from": source}
-            found[name][method] = {
-                **chosen,
-                "clean_accuracy": round(float(np.mean(prediction == trusted.labels)), 6),
-                "certified_accuracy": {str(e): a for e, a in points},
+        for method in METHODS:
+            table = getattr(tally, method)
+            prediction = predict(table)
+            sizes = settings.poisoning_sizes
+            curves = neighbor_curves(
+                table, trusted.labels, sizes, method=method, seed=given.seed, most_nodes=settings.most_nodes
+            )
+            points = {
+                certificate: [(e, round(float(a), 6)) for e, a in zip(sizes, accuracy, strict=True)]
+                for certificate, accuracy in curves.accuracy.items()
             }
-            lines += [(name, method, e, a) for e, a in points]
-            tables.append(_radii_table(name, method, trusted.ids, trusted.labels, prediction, size))
+            found[name][method] = {
+                **chosen[method],
+                "clean_accuracy": round(float(np.mean(prediction == trusted.labels)), 6),
+                "certified_accuracy": {c: {str(e): a for e, a in own} for c, own in points.items()},
+                "label_budgets_unproven": [e for e, proven in zip(sizes, curves.proven, strict=True) if not proven],
+            }
+            lines += [(name, method, certificate, e, a) for certificate, own in points.items() for e, a in own]
+            tables.append(_radii_table(name, method, trusted.ids, trusted.labels, prediction, certified_sizes(table)))
+    distance = {"l1": "L1", "l2": "Euclidean", "cosine": "cosine"}[settings.distance]
+    bits = f"{train_features.values.dtype.itemsize * 8} bits"
     summary = {
         "certificates": found,
-        "distance": f"L1 between {train_features.kind} features, {train_features.values.shape[1]} values a row",
+        "distance": f"{distance} between {train_features.kind} features, {train_features.values.shape[1]} values of "
+        f"{bits} a row",
         "poisoning_size": UNIT,
         "test_rows": len(trusted),
     }
@@ -129,20 +151,6 @@ def _keep(path: Path, rows: int) -> BoolArray:
     return keep
 
 
-def _radius(settings: CertifyParams, test: Features, train_rows: int) -> tuple[float, str]:
-    """rNN's radius, and in words where it comes from."""
-    if settings.radius is not None:
-        return settings.radius, "certify.radius"
-    rows = len(test.values)
-    neighbor = max(1, min(rows - 1, math.floor(settings.k * rows / train_rows + 0.5)))
-    radius = trusted_radius(test.values, neighbor, test.scale)
-    return radius, (
-        f"the median over the {rows} test rows of the distance to the nearest other test row number {neighbor}: k = "
-        f"{settings.k} scaled from {train_rows} training rows. Only test rows, which are trusted, decide it, and the "
-        f"number of training rows; the certificates are for rNN with this radius held fixed (certify.radius: {radius})"
-    )
-
-
 def _radii_table(
     training: str, method: str, row: np.ndarray, label: np.ndarray, prediction: np.ndarray, radius: np.ndarray
 ) -> pa.Table:
@@ -154,7 +162,7 @@ def _radii_table(
 
 def _write(
     summary: dict[str, Any],
-    lines: list[tuple[str, str, int, float]],
+    lines: list[Line],
     table: pa.Table,
     certificates: Path,
     curve: Path,

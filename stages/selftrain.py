@@ -29,7 +29,7 @@ def main(
     given = load_params(params)
     table = read_training(train, given)
     counted = read_votes(votes, table.ids)
-    with step("self-training", given.selftrain.learners) as advance:
+    with step("self-training", given.selftrain.networks) as advance:
         verdict = settle(table, counted, given, map=make_map(given.engine, given.workers), advance=advance)
     with whole_files(manifest, clean, rejected) as (manifest_draft, clean_draft, rejected_draft):
         write_manifest(manifest_draft, table.ids, verdict)

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from sanitize.data.parquet import read_arrow, read_table, write_arrow
+from sanitize.data.parquet import decode_table, read_arrow, read_table, write_arrow
 from sanitize.data.table import BoolArray, Table
 from sanitize.data.truth import read_truth
 from sanitize.errors import BadInput
@@ -55,16 +55,15 @@ def main(
     given = load_params(params)
     table = read_training(train, given)
     keep_N = _rows_of(model, rows, table)
-    asked = {"test": _outside(test, table, given), "triggered": _outside(triggered, table, given)}
+    asked = {"test": _test_rows(test, table, given), "triggered": _triggered_rows(triggered, table, given)}
     if keep_N is None:
         write_weights(weights / f"{model}.safetensors", {str(model): None}, given.learner)
-        write_arrow(_predictions(None, {}, {}), predictions / f"{model}.parquet")
+        write_arrow(_predictions(None, {}), predictions / f"{model}.parquet")
         return
     with step(f"training {model}", given.train.epochs) as advance:
         learner = train_model(table, keep_N, given, advance=advance)
     write_weights(weights / f"{model}.safetensors", {str(model): learner.state()}, given.learner)
-    ids = {"test": asked["test"].ids, "triggered": _triggered_rows(triggered, asked["triggered"])}
-    write_arrow(_predictions(learner, asked, ids), predictions / f"{model}.parquet")
+    write_arrow(_predictions(learner, asked), predictions / f"{model}.parquet")
 
 
 def _rows_of(model: Model, rows: Path, table: Table) -> BoolArray | None:
@@ -81,26 +80,34 @@ def _rows_of(model: Model, rows: Path, table: Table) -> BoolArray | None:
     return found
 
 
-def _outside(path: Path, table: Table, params: Params) -> Table:
-    """Test rows, with the training table's classes."""
+def _test_rows(path: Path, table: Table, params: Params) -> Table:
+    """The test rows, with the training table's classes."""
     data = params.data
-    vectors = ["features"] if table.modality != "image" and path.stem == "test_triggered" else data.inputs
-    label = "label" if path.stem == "test_triggered" else data.label
     return read_table(
         path,
-        label=label,
-        inputs=vectors,
+        label=data.label,
+        inputs=data.inputs,
         image_size=data.image_size,
         class_names=table.class_names,
         allow_empty=True,
     )[0]
 
 
-def _triggered_rows(path: Path, triggered: Table) -> np.ndarray:
-    return read_arrow(path, allow_empty=True)["row"].to_numpy() if len(triggered) else triggered.ids
+def _triggered_rows(path: Path, table: Table, params: Params) -> Table:
+    """The triggered test rows, as stage poison writes them; ids = row in the test file."""
+    arrow = read_arrow(path, allow_empty=True)
+    found = decode_table(
+        arrow,
+        label="label",
+        inputs=params.data.inputs if table.modality == "image" else ["features"],
+        image_size=params.data.image_size,
+        class_names=table.class_names,
+        origin=str(path),
+    )[0]
+    return Table(arrow["row"].to_numpy(), found.inputs, found.labels, found.class_names, found.modality)
 
 
-def _predictions(learner: Learner | None, asked: dict[str, Table], ids: dict[str, np.ndarray]) -> pa.Table:
+def _predictions(learner: Learner | None, asked: dict[str, Table]) -> pa.Table:
     """set, row, label, prediction, probability of the prediction: one line per test row and triggered test row."""
     columns: dict[str, list[pa.Array]] = {name: [] for name in ("set", "row", "label", "prediction", "probability")}
     for name, table in asked.items():
@@ -108,7 +115,7 @@ def _predictions(learner: Learner | None, asked: dict[str, Table], ids: dict[str
             continue
         said_MC = learner.probabilities(table.inputs)
         columns["set"].append(pa.array([name] * len(table), pa.string()))
-        columns["row"].append(pa.array(ids[name], pa.int64()))
+        columns["row"].append(pa.array(table.ids, pa.int64()))
         columns["label"].append(pa.array(table.labels, pa.int64()))
         columns["prediction"].append(pa.array(said_MC.argmax(axis=1), pa.int32()))
         columns["probability"].append(pa.array(said_MC.max(axis=1), pa.float32()))

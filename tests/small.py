@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
+from sanitize.data.images import encode_images
 from sanitize.data.parquet import image_table
 from sanitize.data.seeds import stream
 
@@ -71,3 +72,9 @@ def quick_file(path: Path, **sections: Any) -> Path:
     """A params.yaml of QUICK, with whole sections or values in place of its own."""
     path.write_text(yaml.safe_dump({**QUICK, **sections}))
     return path
+
+
+def image_blobs() -> list[bytes]:
+    """`images` as PNG."""
+    blobs: list[bytes] = encode_images(images()[..., np.newaxis]).to_pylist()
+    return blobs

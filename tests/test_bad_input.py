@@ -87,6 +87,13 @@ def test_parameters_in_a_file(folder, text, words):
         (["--device", "gpu"], ["command line: learner.device is 'gpu'", "must be 'auto', 'cpu' or 'cuda'"]),
         (["--engine", "ray"], ["command line: engine is 'ray'", "must be 'inline' or 'processes'"]),
         (["--workers", "0"], ["command line: workers is 0", "must be a whole number in [1, 1024]"]),
+        (["--max-removed", "5"], ["--max-removed is 5", "must be a number in [0, 1]", "such as 0.05"]),
+        (["--fit-rows", "1"], ["--fit-rows is 1", "must be at least 2"]),
+        (["--on-bad-row", "drop"], ["--on-bad-row is 'drop'", "must be keep, reject or fail"]),
+        (["--on-small-class", "drop"], ["--on-small-class is 'drop'", "must be keep, reject or fail"]),
+        (["--least-class", "0"], ["--least-class is 0", "must be at least 1"]),
+        (["--voters", "v", "--fit-rows", "50"], ["--voters and --fit-rows are given", "leave it out"]),
+        (["--embeddings", "features", "--inputs", "features"], ["--embeddings is 'features' and --inputs is given"]),
         (["--image-size", "2"], ["data.image_size is 2", "must be a whole number in [4, 1024]"]),
         (["--net", "vgg"], ["learner.net is 'vgg'", "must be auto or one of cnn, linear, mlp"]),
         (["--net", "cnn"], ["learner.net is 'cnn'", "needs images", "use 'mlp' or 'linear' for 5 features"]),
@@ -139,24 +146,16 @@ def with_nan():
 
 
 def pictures(*odd):
-    """Twelve images of 4 x 3 pixels, the last ones as given."""
-    blobs = [encoded()] * (12 - len(odd)) + list(odd)
-    return pa.table({"image": image_column(blobs), "label": [0, 1] * 6})
+    """Forty images of 4 x 3 pixels, the last ones as given."""
+    blobs = [encoded()] * (40 - len(odd)) + list(odd)
+    return pa.table({"image": image_column(blobs), "label": [0, 1] * 20})
 
 
 THIRD = list(small.NAMES) * 40
 DATA = {
-    "null labels": (
-        lambda: labelled([None if row in (3, 9) else name for row, name in enumerate(THIRD)]),
-        ["in.parquet: label column 'label' is null in 2 of 120 rows (rows 3, 9)", "fill or drop such rows first"],
-    ),
     "one class": (
         lambda: labelled(["ant"] * 120),
         ["in.parquet: label column 'label' has one class only, 'ant'", "must have at least 2", "add rows"],
-    ),
-    "a class too small for the voters": (
-        lambda: labelled(["ant"] * 60 + ["bee"] * 57 + ["cat"] * 3),
-        ["class 'cat' has 3 rows", "need at least 4", "lower ispl.components, or merge or remove the class"],
     ),
     "labels with fractions": (
         lambda: labelled([0.5, 1.5] * 60),
@@ -178,32 +177,59 @@ DATA = {
         lambda: pq.read_table("in.parquet").slice(0, 0),
         ["in.parquet: has no rows", "must have at least 1"],
     ),
-    "NaN": (with_nan, ["in.parquet: row 17, column 'features' is nan", "must be finite", "drop such rows first"]),
+}
+FAIL = ("--on-bad-row", "fail")
+BAD_ROWS = {
+    "null labels": (
+        lambda: labelled([None if row in (3, 9) else name for row, name in enumerate(THIRD)]),
+        ["in.parquet: row 3, label column 'label': is null", "mend or drop such rows, or let them be kept or rejected"],
+    ),
+    "a ClassLabel beyond its names": (
+        lambda: labelled(pa.array([7, *[0, 1] * 59, 0])).replace_schema_metadata(
+            {"huggingface": '{"info": {"features": {"label": {"_type": "ClassLabel", "names": ["ant", "bee"]}}}}'}
+        ),
+        ["in.parquet: row 0, label column 'label': is 7, which is none of the classes"],
+    ),
+    "NaN": (with_nan, ["in.parquet: row 17, column 'features': value 2 is nan", "must be finite", "drop such rows"]),
     "ragged vectors": (
         lambda: vectors(features=[[1.0, 2.0]] * 119 + [[1.0]]),
-        ["row 119, column 'features': vector has 1 values, but row 0 has 2", "all must have one length"],
+        ["row 119, column 'features': vector has 1 values, others have 2"],
     ),
-    "images of several sizes": (
-        lambda: pictures(encoded(size=(5, 3))),
-        ["row 11, column 'image': image has 5 x 3 pixels, but row 0 has 4 x 3", "one size", "--image-size"],
-    ),
-    "images of several modes": (
-        lambda: pictures(encoded("RGB")),
-        ["row 11, column 'image': image has mode RGB, but row 0 has mode L", "one mode", "convert them all"],
-    ),
-    "an image of another mode": (
-        lambda: pictures(*[encoded("RGBA")] * 12),
-        ["row 0, column 'image': image has mode RGBA", "must be L or RGB", "convert it"],
+    "a null vector": (lambda: vectors(features=[[1.0, 2.0]] * 119 + [None]), ["row 119, column 'features': is null"]),
+    "an infinite number": (
+        lambda: vectors(features=[float(row) for row in range(118)] + [np.inf, 1e300]),
+        ["row 118, column 'features': is inf; must lie within float32"],
     ),
     "a corrupt image": (
         lambda: pictures(encoded()[:-30]),
-        ["row 11, column 'image': image is corrupt", "mend or drop such rows first"],
+        ["row 39, column 'image': image is corrupt or neither PNG nor JPEG", "mend or drop such rows"],
     ),
-    "a null image": (
-        lambda: pictures(None),
-        ["row 11, column 'image': image is null", "fill or drop such rows first"],
-    ),
+    "a GIF": (lambda: pictures(encoded(form="GIF")), ["row 39, column 'image': image is corrupt or neither PNG nor"]),
+    "a null image": (lambda: pictures(None), ["row 39, column 'image': image is null"]),
 }
+
+
+@pytest.mark.parametrize("name", BAD_ROWS)
+def test_rows_that_cannot_be_read_where_they_shall_fail(folder, name):
+    make, words = BAD_ROWS[name]
+    pq.write_table(make(), "new.parquet")
+    os.replace("new.parquet", "in.parquet")
+    refused(folder, quick(*FAIL), INPUT, words)
+
+
+def test_a_class_too_small_to_judge_where_it_shall_fail(folder):
+    pq.write_table(labelled(["ant"] * 60 + ["bee"] * 57 + ["cat"] * 3), "new.parquet")
+    os.replace("new.parquet", "in.parquet")
+    words = ["in.parquet: row 117, too few to judge: class cat has 3 rows", "mend or drop such rows"]
+    refused(folder, quick("--on-small-class", "fail"), INPUT, words)
+
+
+def test_when_hardly_a_row_can_be_read(folder):
+    pq.write_table(pictures(*[b"no image"] * 36), "new.parquet")
+    os.replace("new.parquet", "in.parquet")
+    words = ["in.parquet: of the rows that can be read class '0' has 2", "two classes with 4 rows each are needed",
+             "36 rows cannot be read, such as in.parquet: row 4, column 'image': image is corrupt"]  # fmt: skip
+    refused(folder, quick(), INPUT, words)
 
 
 @pytest.mark.parametrize("name", DATA)
@@ -222,7 +248,7 @@ def test_a_missing_file(folder):
 def test_a_folder(folder):
     (folder / "in.parquet").unlink()
     (folder / "in.parquet").mkdir()
-    refused(folder, quick(), INPUT, ["in.parquet: is a folder", "name one parquet file"])
+    refused(folder, quick(), INPUT, ["in.parquet: holds no parquet files", "name a file, or mend the path"])
 
 
 @pytest.mark.parametrize("cut", [0, 100, -9])
@@ -237,7 +263,8 @@ def test_no_parquet_file(folder, cut):
     [
         (["--label", "kind"], ["in.parquet: no column 'kind'", "columns are 'id', 'features'", "(--label)"]),
         (["--inputs", "features,size"], ["in.parquet: no column 'size'", "columns are 'id'", "(--inputs)"]),
-        (["--inputs", "id"], ["column 'id' has type string", "an input must be an image", "leave it out"]),
+        (["--inputs", "note"], ["column 'note' has type list<", "an input must be an image", "leave it out"]),
+        (["--embeddings", "id"], ["column 'id' has type string", "embeddings must be lists of numbers"]),
     ],
 )
 def test_columns_that_are_not_there_or_cannot_be_used(folder, args, words):

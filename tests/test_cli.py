@@ -24,7 +24,8 @@ HELP_SECONDS = 1.0  # of processor time; it takes 0.2 s on an idle machine
 HEAVY = ("torch", "pyarrow", "numpy", "pandas", "sklearn", "rich", "PIL")
 KEYS = {
     "schema_version", "rows", "kept", "rejected", "reasons", "label_column", "input_columns", "modality", "seconds",
-    "parameters_sha256", "input_sha256", "verdict",
+    "parameters_sha256", "input_sha256", "verdict", "kept_unjudged", "files", "max_removed", "limit_exceeded",
+    "written",
 }  # fmt: skip
 
 
@@ -84,6 +85,11 @@ def test_json_is_one_document_and_stderr_is_for_people(source, quick, tmp_path):
         "label_column": "label",
         "input_columns": ["features"],
         "modality": "vector",
+        "kept_unjudged": {},
+        "files": 1,
+        "max_removed": None,
+        "limit_exceeded": False,
+        "written": True,
         "parameters_sha256": load_params(quick).sha256(),
         "input_sha256": hashlib.sha256(source.read_bytes()).hexdigest(),
         "verdict": "rows_dropped",
@@ -116,6 +122,7 @@ def test_images_are_filtered_at_the_size_asked_for(quick, tmp_path):
     answer = json.loads(done.stdout)
     assert (answer["modality"], answer["input_columns"]) == ("image", ["image"])
     assert pq.read_table(tmp_path / "rejected.parquet").equals(pq.read_table(source).take(small.WRONG))
+    assert b"huggingface" in pq.read_schema(tmp_path / "kept.parquet").metadata
     assert answer["parameters_sha256"] != load_params(quick).sha256()  # another size can give other rows
     assert source.read_bytes() == before
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
@@ -16,7 +17,7 @@ from tests import small
 QUICK = {**small.QUICK, "learner": {**small.QUICK["learner"], "net": "linear"}}
 
 
-def fitted(X, y, **arguments):
+def fitted(X, y=None, **arguments):
     return Sanitizer(params=QUICK, **arguments).fit(X, y)
 
 
@@ -131,7 +132,6 @@ def test_it_can_be_cloned_and_set():
         (np.zeros((120, 2), complex), None, "X: values of type complex128; must be numbers"),
         (np.array([["a", "b"]] * 120), None, "X: values of type <U1; must be numbers"),
         (np.array([["a", None]] * 120, object), None, "X: values cannot be read as numbers"),
-        (pd.DataFrame({"name": ["x"] * 120}), None, "X: column 'name' "),
         ([[1], [1, 2]], None, "X: is no array"),
         (
             np.zeros((120, 4, 4)),
@@ -161,3 +161,60 @@ def test_wrong_parameters_are_refused():
         Sanitizer(params={"ispl": {"runs": 0}}).fit(X, y)
     with pytest.raises(BadParams, match="Sanitizer: params holds 'seed', an argument of its own; pass seed="):
         Sanitizer(params={"seed": 3}).fit(X, y)
+
+
+def any_columns():
+    """Columns that hold what `small.vectors` says in other words: text, dates, categories, missing values."""
+    kind = np.arange(120) % 3
+    noise = small.vectors()[:, 4]
+    return {
+        "name": [f"item-{row}" for row in range(120)],
+        "colour": [["red", "green", "blue"][k] for k in kind],
+        "day": np.datetime64("2024-01-01") + 30 * kind,
+        "size": [None if row == 50 else float(noise[row]) for row in range(120)],
+        "sold": kind == 1,
+    }
+
+
+def test_tables_of_any_columns_are_one_another():
+    columns, y = any_columns(), np.array(small.NAMES)[small.labels()]
+    table = pa.table(columns)
+    plain = fitted(table, y)
+    assert np.flatnonzero(~plain.keep_).tolist() == small.WRONG
+    assert plain.classes_.tolist() == list(small.NAMES)
+    same(fitted(table, pa.array(y)), plain)
+    same(fitted(table.append_column("label", pa.array(y))), plain)
+    same(fitted(table.append_column("what", pa.array(y)), "what"), plain)
+    same(fitted(table.append_column("label", pa.array(y).dictionary_encode()), "label"), plain)
+    same(fitted(pd.DataFrame(columns), y), plain)
+    datasets = pytest.importorskip("datasets")
+    dataset = datasets.Dataset.from_dict({**{k: list(v) for k, v in columns.items() if k != "day"}, "label": list(y)})
+    turned = dataset.select(range(119, -1, -1)).select(range(119, -1, -1))
+    without_day = fitted(table.drop_columns(["day"]), y)
+    same(fitted(dataset), without_day)
+    same(fitted(turned), without_day)
+
+
+def test_images_of_a_hugging_face_dataset(tmp_path):
+    datasets = pytest.importorskip("datasets")
+    source = small.image_file(tmp_path / "in.parquet")
+    dataset = datasets.Dataset.from_parquet(str(source), cache_dir=str(tmp_path))
+    y = np.array(small.NAMES)[small.labels()]
+    found = fitted(dataset)
+    same(found, fitted(small.images(), y))
+    assert found.classes_.tolist() == list(small.NAMES)
+
+
+@pytest.mark.parametrize(
+    ("X", "y", "message"),
+    [
+        (pa.table({"a": [1.0] * 120}), "kind", "X: no column 'kind'; columns are a; name one of them as y"),
+        (pa.table({"a": [1.0] * 120}), None, "X: no label column found; columns are 'a'"),
+        (pa.table({"a": [1.0] * 119}), small.labels(), "X has 119 rows, but y has 120; must have one label per row"),
+        (pa.table({"a": [np.inf] * 120}), small.labels(), "X: row 0, column 'a': is inf; .*120 such rows"),
+        (small.vectors(), None, "y: is None; must be .* goes with tables alone"),
+    ],
+)
+def test_tables_that_cannot_be_used(X, y, message):
+    with pytest.raises(BadInput, match=message):
+        fitted(X, y)

@@ -1,6 +1,7 @@
 """filter_file: one parquet file in, all outputs or none."""
 
 import hashlib
+import json
 import os
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from sanitize import __version__
 from sanitize.errors import BadInput, BadParams
 from sanitize.execution import inline
 from sanitize.filter_file import filter_file, refuse_places
@@ -31,10 +33,30 @@ def test_wrong_labels_are_rejected_and_nothing_is_lost(source, tmp_path):
         pq.read_table(p) for p in (source, tmp_path / "kept.parquet", places["rejected"], places["manifest"])
     )
     right = [row for row in range(small.ROWS) if row not in small.WRONG]
-    assert kept.equals(given.take(right), check_metadata=True)
-    assert rejected.equals(given.take(small.WRONG), check_metadata=True)
-    assert manifest.column_names == ["row", "keep", "reason", "suspicion"]
-    assert [str(f.type) for f in manifest.schema] == ["int64", "bool", "string", "double"]
+    assert kept.equals(given.take(right))
+    assert rejected.equals(given.take(small.WRONG))
+    for table, rows in ((kept, "kept"), (rejected, "rejected")):
+        about = json.loads(table.schema.metadata[b"sanitize"])
+        assert about == {
+            "version": __version__,
+            "rows": rows,
+            "parameters_sha256": PARAMS.sha256(),
+            "input_sha256": hashlib.sha256(source.read_bytes()).hexdigest(),
+        }
+        assert {
+            key: value for key, value in table.schema.metadata.items() if key != b"sanitize"
+        } == given.schema.metadata
+    assert manifest.column_names == [
+        "row", "keep", "reason", "suspicion", "file", "vote", "voters", "support", "agreement",
+    ]  # fmt: skip
+    assert [str(f.type) for f in manifest.schema] == [
+        "int64", "bool", "string", "double", "string", "string", "int32", "int32", "int32",
+    ]  # fmt: skip
+    assert set(manifest["file"].to_pylist()) == {"in.parquet"}
+    vote = np.array(manifest["vote"].to_pylist())
+    voters, support, agreement = (manifest[name].to_numpy() for name in ("voters", "support", "agreement"))
+    assert (support <= agreement).all() and (agreement <= voters).all()
+    assert (vote[support == voters] == np.array(given["label"].to_pylist())[support == voters]).all()
     assert manifest["row"].to_pylist() == list(range(small.ROWS))
     assert np.flatnonzero(~manifest["keep"].to_numpy()).tolist() == small.WRONG
     assert [r for r in manifest["reason"].to_pylist() if r == "kept"] == ["kept"] * 116

@@ -119,7 +119,7 @@ def test_steps_are_told_what_is_done_and_how_far():
 
     found = filter_table(blobs(120, 2), QUICK, map=inline, steps=steps)
     voters = len(found.votes.voters)
-    assert told == [("ISPL runs", 2, 2), ("voters", voters, voters), ("self-training", 1, 1)]
+    assert told == [("ISPL runs", 2, 2), ("voters", voters, voters), ("self-training", 2, 2)]
 
 
 def test_one_class_is_refused_before_any_work():

@@ -95,9 +95,9 @@ def test_every_class_keeps_its_floor():
     assert kept.tolist() == [True, True, True, True, False, False, False, True]
 
 
-def test_floor_equal_to_share_trims_class_by_class():
+def test_trim_by_class_keeps_the_share_of_every_class_and_no_floor():
     label_N = np.array([0, 0, 0, 0, 1, 1, 1, 1])
-    kept = keep_lowest(losses(1, 2, 3, 4, 9, 7, 8, 6), label_N, 0.5, 0.5)
+    kept = keep_lowest(losses(1, 2, 3, 4, 9, 7, 8, 6), label_N, 0.5, 0.125, "class")
     assert kept.tolist() == [True, True, False, False, False, True, False, True]
 
 

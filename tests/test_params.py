@@ -88,7 +88,7 @@ def test_an_attack_may_be_a_word_or_a_section():
         ),
         (
             {"train": {2: 3}},
-            "train.2 is no parameter; epochs, threads are; mend its spelling, or remove it",
+            "train.2 is no parameter; epochs, lr_factor, threads are; mend its spelling, or remove it",
         ),
     ],
 )

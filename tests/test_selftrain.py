@@ -3,15 +3,17 @@
 import numpy as np
 import pytest
 
+from sanitize.boosting import RowVotes
 from sanitize.errors import BadInput
 from sanitize.execution import inline
 from sanitize.params import resolve
-from sanitize.selftrain import selftrain
+from sanitize.selftrain import selftrain, trusted_rows
 from tests.reference.ispl import NearestMean, blobs
 
 ROWS = np.arange(40)
 NEAREST = resolve({"learner": {"name": "sklearn", "model": "tests.reference.ispl:NearestMean"}}).learner
-TWO_UPDATES = resolve({}).selftrain.model_copy(update={"epochs": 6, "every": 3, "momentum": 0.8, "learners": 1})
+TWO_UPDATES = resolve({"preset": "paper"}).selftrain.model_copy(update={"epochs": 6, "every": 3})
+TWO_ROUNDS = TWO_UPDATES.model_copy(update={"fresh": True, "momentum": 0.0})
 
 
 class Contrary(NearestMean):
@@ -117,3 +119,67 @@ def test_agreement_with_no_label_is_refused():
     contrary = NEAREST.model_copy(update={"model": "tests.test_selftrain:Contrary"})
     with pytest.raises(BadInput, match=r"agrees with no label after 3 epochs; lower learner\.lr"):
         selftrain(blobs(40, 2, noise=0.1), np.ones(40, bool), contrary, TWO_UPDATES, 0, map=inline)
+
+
+def test_rounds_decide_together_on_the_next_rows():
+    """Without momentum the result is the second round's own: fitted to the rows that agree with the first round."""
+    table = blobs(40, 2, noise=0.4)
+    keep = start_of(table)
+    agree = chances(table, keep).argmax(axis=1) == table.labels
+    calls = []
+    found = selftrain(table, keep, NEAREST, TWO_ROUNDS, 0, map=inline, advance=lambda: calls.append(1))
+    assert found == pytest.approx(chances(table, agree), abs=1e-6)
+    assert len(calls) == TWO_ROUNDS.networks == 2
+
+
+def test_momentum_smooths_over_rounds():
+    table = blobs(40, 2, noise=0.4)
+    keep = start_of(table)
+    p1 = chances(table, keep)
+    p2 = chances(table, p1.argmax(axis=1) == table.labels)
+    found = selftrain(table, keep, NEAREST, TWO_ROUNDS.model_copy(update={"momentum": 0.8}), 0, map=inline)
+    assert found == pytest.approx((0.16 * p1 + 0.2 * p2) / 0.36, abs=1e-6)
+
+
+def test_a_round_begins_with_fresh_networks():
+    """One round of two networks is the mean of the first round's; a network that goes on is another after two."""
+    table = blobs(40, 2)
+    torch = resolve({"learner": {"net": "linear"}}).learner
+    one = TWO_ROUNDS.model_copy(update={"epochs": 1, "every": 1})
+    start = ROWS % 2 == 0
+    first = selftrain(table, start, torch, one, 0, map=inline)
+    goes_on = selftrain(table, start, torch, TWO_UPDATES.model_copy(update={"epochs": 2, "every": 1}), 0, map=inline)
+    again = selftrain(table, start, torch, one.model_copy(update={"epochs": 2}), 0, map=inline)
+    assert not np.allclose(again, first, atol=1e-4) and not np.allclose(again, goes_on, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("update", "networks"),
+    [({"fresh": True, "epochs": 7, "every": 3, "learners": 2}, 6), ({"fresh": False, "learners": 3}, 3)],
+)
+def test_networks_are_counted(update, networks):
+    assert TWO_UPDATES.model_copy(update=update).networks == networks
+
+
+def votes_of(support, lower_half, keep):
+    """Three rows or more under four voters; only what `trusted_rows` reads matters."""
+    rows = len(support)
+    nothing = np.zeros(rows, np.int64)
+    return RowVotes(
+        [(0, component) for component in range(4)],
+        np.zeros((4, rows), np.int64),
+        np.zeros(rows, np.float32),
+        nothing,
+        nothing,
+        np.array(support),
+        np.array(lower_half),
+        np.array(keep),
+    )
+
+
+def test_trusted_rows_by_hand():
+    """Of four voters 0.66 are three. Row 1 has two; row 2 has one, but lies in its class's lower half; row 3 is out."""
+    votes = votes_of([3, 2, 1, 3], [False, False, True, False], [True, True, True, False])
+    trust = TWO_UPDATES.model_copy(update={"trust": 0.66})
+    assert trusted_rows(votes, trust).tolist() == [True, False, True, False]
+    assert trusted_rows(votes, TWO_UPDATES).tolist() == [True, True, True, False]

@@ -13,17 +13,25 @@ from tests.closure import ROOT, as_deps, closure, imported, is_code, module_of, 
 LEFT_TO_RIGHT = [  # what stands together in a line does not import each other
     ("presets", "templates"),
     ("errors",),
-    ("params", "execution", "progress"),
+    ("params", "execution", "progress", "exit_codes"),
     ("data",),
     ("attacks", "learners"),
     ("ispl",),
     ("compatibility", "boosting"),
     ("selftrain",),
+    ("coherence",),
     ("filtering",),
     ("train", "metrics", "artifacts", "weights"),
     ("certify",),
     ("report",),
+    ("stacked",),
+    ("panel",),
+    ("filter_options", "filter_pass", "filter_summary"),
+    ("filter_judges", "filter_page"),
+    ("filter_fit",),
     ("estimator", "filter_file"),
+    ("certify_file",),
+    ("certify_command",),
     ("cli",),
     ("__main__",),
 ]
@@ -34,9 +42,18 @@ DEFENCES = (
     "ispl",
     "boosting",
     "selftrain",
+    "coherence",
     "filtering",
     "learners",
     "estimator",
+    "panel",
+    "stacked",
+    "filter_options",
+    "filter_pass",
+    "filter_judges",
+    "filter_fit",
+    "filter_page",
+    "filter_summary",
     "filter_file",
     "cli",
     "compatibility",
@@ -44,7 +61,7 @@ DEFENCES = (
 BLIND = [name for name in LIBRARY if name.split(".")[1] in DEFENCES]
 BLIND += ["stages.partition", "stages.vote", "stages.selftrain"]
 PIPELINE = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
-FROM_PRESET = {"learner", "ispl", "vote", "selftrain", "train", "certify"}
+FROM_PRESET = {"learner", "ispl", "vote", "selftrain", "coherence", "train", "certify", "ensemble"}
 NO_RESULT = {"engine", "workers"}  # they change the time, never a result
 LINES = 400
 

@@ -20,6 +20,9 @@ from sanitize.errors import BadInput, BadParams
 
 __all__ = [
     "Columns",
+    "Sink",
+    "batch_rows",
+    "chosen_rows",
     "decode_table",
     "encoded_image_table",
     "image_table",
@@ -167,19 +170,19 @@ def split_rows(
                 f"{source}: has {file.metadata.num_rows} rows, but there are {len(keep)} verdicts; filter it again"
             )
         stack.enter_context(_writable(outputs[0].parent))
-        sinks = [stack.enter_context(_Sink(draft, file)) for draft in stack.enter_context(whole_files(*outputs))]
+        sinks = [stack.enter_context(Sink(draft, file)) for draft in stack.enter_context(whole_files(*outputs))]
         start = 0
         for batch in _batches(source, file):
             mask = keep[start : start + batch.num_rows]
             for sink, chosen in zip(sinks, (mask, ~mask), strict=False):
-                sink.add(_chosen(batch, chosen))
+                sink.add(chosen_rows(batch, chosen))
             start += batch.num_rows
 
 
 def _batches(path: Path, file: pq.ParquetFile) -> Iterator[pa.RecordBatch]:
     """The file's rows, about BATCH_BYTES at a time."""
     with _readable(path):
-        yield from file.iter_batches(batch_size=_batch_rows(file.metadata))
+        yield from file.iter_batches(batch_size=batch_rows(file.metadata))
 
 
 def _refuse_overlap(source: Path, outputs: Sequence[Path]) -> None:
@@ -192,14 +195,14 @@ def _refuse_overlap(source: Path, outputs: Sequence[Path]) -> None:
             raise BadParams(f"kept and rejected rows both go to {kept}; name two files")
 
 
-def _batch_rows(footer: pq.FileMetaData) -> int:
+def batch_rows(footer: pq.FileMetaData) -> int:
     """Rows that make about BATCH_BYTES."""
     size: int = sum(footer.row_group(group).total_byte_size for group in range(footer.num_row_groups))
     rows: int = footer.num_rows
     return max(1, min(65536, BATCH_BYTES * rows // max(size, 1)))
 
 
-def _chosen(batch: pa.RecordBatch, mask: BoolArray) -> list[pa.RecordBatch]:
+def chosen_rows(batch: pa.RecordBatch, mask: BoolArray) -> list[pa.RecordBatch]:
     """The rows of the batch where the mask is True."""
     if mask.all():
         return [batch]
@@ -210,15 +213,23 @@ def _chosen(batch: pa.RecordBatch, mask: BoolArray) -> list[pa.RecordBatch]:
         return [batch.slice(int(first), int(end - first)) for first, end in edges]
 
 
-class _Sink:
-    """A ParquetWriter that is set up as the source's footer says and fills row groups from batches of any size."""
+class Sink:
+    """A ParquetWriter that is set up as the source's footer says and fills row groups from batches of any size.
 
-    def __init__(self, path: Path, source: pq.ParquetFile) -> None:
+    path      the file to write
+    source    the open file whose rows are to be written: its schema and its layout are taken over
+    metadata  added to the schema metadata
+    """
+
+    def __init__(self, path: Path, source: pq.ParquetFile, metadata: Mapping[bytes, bytes] | None = None) -> None:
         footer, self.schema = source.metadata, source.schema_arrow
+        if metadata:
+            self.schema = self.schema.with_metadata({**(self.schema.metadata or {}), **metadata})
         groups = [footer.row_group(number) for number in range(footer.num_row_groups)]
         self.group_rows = max([group.num_rows for group in groups], default=NARROW_GROUP)
         self.pending: list[pa.RecordBatch] = []
-        self.rows = self.bytes = 0
+        self.rows = self.bytes = 0  # of what waits
+        self.written = 0  # rows
         self.writer = pq.ParquetWriter(path, self.schema, **_settings(footer))
 
     def add(self, batches: Sequence[pa.RecordBatch]) -> None:
@@ -243,9 +254,10 @@ class _Sink:
         if self.rows:
             table = pa.Table.from_batches(self.pending, self.schema)
             self.writer.write_table(table.unify_dictionaries(), row_group_size=self.rows)
+            self.written += self.rows
         self.pending, self.rows, self.bytes = [], 0, 0
 
-    def __enter__(self) -> _Sink:
+    def __enter__(self) -> Sink:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:

@@ -52,7 +52,8 @@ PLOTS = {
     "suspicion": Plot("evaluate", {"bin": float}, {"all": int, "clean": int, "poisoned": int}),
     "recall": Plot("evaluate", {"dropped": float, "recall": float}),
     "certified_accuracy": Plot(
-        "certify", {"training": str, "method": str, "poisoning_size": float, "certified_accuracy": float}
+        "certify",
+        {"training": str, "method": str, "certificate": str, "poisoning_size": float, "certified_accuracy": float},
     ),
 }
 COMPONENT = ("run", "component", "rows", "votes_for", "votes_needed", "clean", "self_error")

@@ -19,6 +19,13 @@ SHOWN_CLASSES = 40  # classes with a chart of their own: those that lost most ro
 SHOWN_PARTS = 256  # components with a line of their own
 MOST_BINS = 26  # of a support histogram
 METHODS = {"knn": "kNN", "rnn": "rNN"}  # names that a reader knows; others stand as they are
+CERTIFICATES = {
+    "individual": "each test alone",
+    "random_groups": "joint, random groups",
+    "island": "joint, ISLAND groups",
+    "global": "joint, no groups",
+    "label_budgets": "joint, label budgets",
+}
 
 
 @dataclass(frozen=True)
@@ -153,51 +160,75 @@ def recall(found: Findings) -> Svg | None:
 
 
 @dataclass(frozen=True)
-class Certificate:
-    """One training set: its name, what the certificates cover, its rows, the curves, their names and settings."""
+class Classifier:
+    """The certificates of one classifier: its name and settings, the chart, its lines, and their values.
+
+    sizes    the poisoning sizes, ascending
+    table    for each of them the lines' values, "" where there is none
+    """
 
     name: str
-    covers: str
-    rows: int
+    settings: str
     chart: Svg
-    methods: tuple[str, ...]
-    settings: tuple[str, ...]
+    lines: tuple[str, ...]
     sizes: tuple[float, ...]
     table: tuple[tuple[str, ...], ...]
 
 
+@dataclass(frozen=True)
+class Certificate:
+    """One training set: its name, what the certificates cover, its rows, and its classifiers."""
+
+    name: str
+    covers: str
+    rows: int
+    classifiers: tuple[Classifier, ...]
+
+
 def certificates(found: Findings) -> list[Certificate]:
-    """The certified accuracy of every training set that was certified."""
+    """The certified accuracy of every training set that was certified; charts of one method have one scale."""
     named = found.certificates["certificates"] or {}
     lines = found.plots["certified_accuracy"]
-    high = max([line["poisoning_size"] for line in lines if line["certified_accuracy"]], default=0) or 1.0
-    return [
-        _certificate(name, about, [line for line in lines if line["training"] == name], high)
-        for name, about in named.items()
-    ]
+    methods = tuple(dict.fromkeys(line["method"] for line in lines))
+    high: dict[str, float] = {
+        method: max(
+            [line["poisoning_size"] for line in lines if line["method"] == method and line["certified_accuracy"]],
+            default=0,
+        )
+        or 1.0
+        for method in methods
+    }
+    made = []
+    for name, about in named.items():
+        own = [line for line in lines if line["training"] == name]
+        classifiers = [
+            _classifier(name, method, about, [line for line in own if line["method"] == method], high[method])
+            for method in dict.fromkeys(line["method"] for line in own)
+        ]
+        made.append(Certificate(name, about["covers"], about["rows"], tuple(classifiers)))
+    return made
 
 
-def _certificate(name: str, about: dict[str, Any], lines: Sequence[Line], high: float) -> Certificate:
+def _classifier(training: str, method: str, about: dict[str, Any], lines: Sequence[Line], high: float) -> Classifier:
     points: dict[str, list[tuple[float, float]]] = {}
     for line in lines:
-        points.setdefault(line["method"], []).append((line["poisoning_size"], line["certified_accuracy"]))
-    methods = tuple(METHODS.get(method, method) for method in points)
-    lists = [sorted(found) for found in points.values()]
-    sizes = sorted({size for found in lists for size, _ in found})
-    values = [dict(found) for found in lists]
-    table = tuple(tuple(percent(found[size]) if size in found else "" for found in values) for size in sizes)
-    lines_of = [Curve(method, found) for method, found in zip(methods, lists, strict=True)]
-    ends = "; ".join(f"{c.name}: {percent(c.points[0][1])} at size {c.points[0][0]:g}" for c in lines_of)
+        points.setdefault(line["certificate"], []).append((line["poisoning_size"], line["certified_accuracy"]))
+    name = METHODS.get(method, method)
+    drawn = [Curve(CERTIFICATES.get(certificate, certificate), sorted(own)) for certificate, own in points.items()]
+    values = [dict(curve.points) for curve in drawn]
+    sizes = sorted({size for own in values for size in own})
+    table = tuple(tuple(percent(own[size]) if size in own else "" for own in values) for size in sizes)
+    ends = "; ".join(f"{c.name}: {percent(c.points[0][1])} at size {c.points[0][0]:g}" for c in drawn)
     chart = curves(
-        f"Certified accuracy of the {name} training set. {ends}",
-        lines_of,
+        f"Certified accuracy of {name} on the {training} training set. {ends}",
+        drawn,
         x_axis="poisoning size",
         y_axis="certified accuracy",
         high=high,
         stairs=True,
     )
-    settings = tuple(_settings(METHODS.get(method, method), about.get(method) or {}) for method in points)
-    return Certificate(name, about["covers"], about["rows"], chart, methods, settings, tuple(sizes), table)
+    settings = _settings(name, about.get(method) or {})
+    return Classifier(name, settings, chart, tuple(curve.name for curve in drawn), tuple(sizes), table)
 
 
 def _settings(name: str, about: dict[str, Any]) -> str:

@@ -21,7 +21,8 @@ REASONS = ["kept", "outvoted: 2 of 2 voters, most say <i>b</i>", "kept", "outvot
 TEXTS = {
     "suspicion": "bin,clean,poisoned\n0.0,3,0\n0.45,1,2\n",
     "recall": "dropped,recall\n0.0,0.0\n0.5,1.0\n1.0,1.0\n",
-    "certified_accuracy": "training,method,poisoning_size,certified_accuracy\nraw,knn,0,0.75\nraw,knn,5,0.5\n",
+    "certified_accuracy": "training,method,certificate,poisoning_size,certified_accuracy\n"
+    "raw,knn,individual,0,0.75\nraw,knn,individual,5,0.5\nraw,knn,label_budgets,5,0.625\n",
 }
 
 

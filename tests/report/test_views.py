@@ -85,10 +85,31 @@ def test_suspicion_without_truth_and_of_equals(tmp_path):
 def test_certificates(folder):
     (found,) = views.certificates(read(folder))
     assert (found.name, found.covers, found.rows) == ("raw", "What <b>raw</b> covers.", 6)
-    assert found.methods == ("kNN",) and found.settings == ("kNN: k = 3",)
-    assert found.sizes == (0.0, 5.0) and found.table == (("75.0%",), ("50.0%",))
+    (knn,) = found.classifiers
+    assert (knn.name, knn.settings) == ("kNN", "kNN: k = 3")
+    assert knn.lines == ("each test alone", "joint, label budgets")
+    assert knn.sizes == (0.0, 5.0) and knn.table == (("75.0%", ""), ("50.0%", "62.5%"))
+    assert titles(knn.chart) == [
+        "each test alone, 0: 75.0%",
+        "each test alone, 5: 50.0%",
+        "joint, label budgets, 5: 62.5%",
+    ]
+
+
+def test_charts_of_one_method_have_one_scale(folder):
+    plot = folder / "reports/plots/certified_accuracy.csv"
+    plot.write_text(plot.read_text() + "raw,rnn,individual,50,0.5\nsanitized,knn,individual,10,0.5\n")
+    about = folder / "reports/certificates.json"
+    about.write_text(about.read_text().replace('"raw": {', '"sanitized": {"covers": "x", "rows": 4}, "raw": {'))
+    sanitized, raw = views.certificates(read(folder))
+    marks = [
+        {text.text for text in ET.fromstring(str(one.chart)).iter("text") if text.text and text.text.isdigit()}
+        for one in (sanitized.classifiers[0], *raw.classifiers)
+    ]
+    assert marks == [{str(n) for n in range(0, 11, 2)}] * 2 + [{str(n) for n in range(0, 51, 10)}]
 
 
 def test_settings_say_where_a_value_came_from(folder):
     rewrite(folder / "reports/certificates.json", '"k": 3', '"radius": 1.5, "radius_from": "the median"')
-    assert views.certificates(read(folder))[0].settings == ("kNN: radius = 1.5. radius: the median",)
+    (knn,) = views.certificates(read(folder))[0].classifiers
+    assert knn.settings == "kNN: radius = 1.5. radius: the median"

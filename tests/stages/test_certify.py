@@ -37,13 +37,22 @@ def test_certificates_by_hand(folder):
     """rNN, raw: votes (6, 1), (0, 4), (0, 4): gaps 5, 5, 5, so sizes 2, 2, 2. Sanitized: (6, 0): gap 6, size 2.
 
     kNN, k = 4, sanitized: votes (4, 0), (0, 4), (0, 4): gaps 4, 5, 5, sizes 1, 2, 2.
+    Joint, rNN, raw, e = 3: two removals topple a test, and three are not enough for tests of both classes: the two of b
+    fall, one test stands.
     """
     certify.main()
     summary = json.loads((folder / "reports/certificates.json").read_text())
     found = summary["certificates"]
     assert found["raw"]["rows"] == 11 and found["sanitized"]["rows"] == 10
-    assert found["sanitized"]["knn"]["certified_accuracy"] == {"0": 1.0, "1": 1.0, "2": 0.666667, "3": 0.0}
-    assert found["raw"]["rnn"]["certified_accuracy"] == {"0": 1.0, "1": 1.0, "2": 1.0, "3": 0.0}
+    assert found["sanitized"]["knn"]["certified_accuracy"] == {
+        "individual": {"0": 1.0, "1": 1.0, "2": 0.666667, "3": 0.0},
+        "label_budgets": {"0": 1.0, "1": 1.0, "2": 0.666667, "3": 0.0},
+    }
+    alone, joint = {"0": 1.0, "1": 1.0, "2": 1.0, "3": 0.0}, {"0": 1.0, "1": 1.0, "2": 1.0, "3": 0.333333}
+    assert found["raw"]["rnn"]["certified_accuracy"] == {
+        "individual": alone, "random_groups": joint, "island": joint, "global": joint, "label_budgets": joint
+    }  # fmt: skip
+    assert found["raw"]["rnn"]["label_budgets_unproven"] == []
     assert found["raw"]["rnn"]["radius"] == 2.0 and found["raw"]["knn"]["k"] == 4
     assert "does not cover the original poisoning" in found["sanitized"]["covers"]
     assert summary["test_rows"] == 3 and summary["poisoning_size"].startswith("max(rows removed, rows added)")
@@ -58,8 +67,9 @@ def test_certificates_by_hand(folder):
     ]
 
     lines = list(csv.reader((folder / "reports/plots/certified_accuracy.csv").open()))
-    assert lines[0] == ["training", "method", "poisoning_size", "certified_accuracy"] and len(lines) == 1 + 2 * 2 * 4
-    assert ["sanitized", "knn", "2", "0.666667"] in lines
+    assert lines[0] == ["training", "method", "certificate", "poisoning_size", "certified_accuracy"]
+    assert len(lines) == 1 + 2 * (2 + 5) * 4
+    assert ["sanitized", "knn", "individual", "2", "0.666667"] in lines
 
 
 def test_radius_from_test_rows_gives_the_same_classifier_when_given(folder):
@@ -99,7 +109,41 @@ def test_images_with_hog_agree_with_their_own_class_and_bytes_repeat(folder):
         runs.append([(folder / output).read_bytes() for output in outputs])
     assert runs[0] == runs[1]
     found = json.loads((folder / "reports/certificates.json").read_text())["certificates"]["raw"]["knn"]
-    assert found["certified_accuracy"] == {"0": 1.0, "4": 1.0, "5": 0.0}  # gaps 9 or 10: size 4
+    assert found["certified_accuracy"]["individual"] == {"0": 1.0, "4": 1.0, "5": 0.0}  # gaps 9 or 10: size 4
+
+
+def test_distance_and_precision_are_parameters(folder):
+    """On a line L1 and L2 are one; the radius 2 stays 2."""
+    curves = []
+    for distance in ("l1", "l2"):
+        (folder / "params.yaml").write_text(
+            f"certify: {{k: 4, radius: 2, distance: {distance}, poisoning_sizes: [0, 1, 2, 3]}}"
+        )
+        certify.main()
+        curves.append((folder / "reports/plots/certified_accuracy.csv").read_bytes())
+        summary = json.loads((folder / "reports/certificates.json").read_text())
+        assert summary["distance"] == f"{'L1' if distance == 'l1' else 'Euclidean'} between vector features, " + (
+            "1 values of 32 bits a row"
+        )
+    assert curves[0] == curves[1]
+
+
+def test_images_may_keep_float_features(folder):
+    images = np.zeros((11, 6, 6, 1), np.uint8)
+    images[6:, :, 3:] = 255
+    write_arrow(image_table(images, np.array([0] * 6 + [1] * 5), ("a", "b")), "data/poisoned/train.parquet")
+    write_arrow(image_table(images[[0, 10]], np.array([0, 1]), ("a", "b")), "data/ingested/test.parquet")
+    manifest([1] * 11)
+    found = []
+    for quantise in ("true", "false"):
+        (folder / "params.yaml").write_text(
+            f"certify: {{features: raw, quantise: {quantise}, k: 5, radius: 0.5, poisoning_sizes: [0, 2]}}"
+        )
+        certify.main()
+        found.append(json.loads((folder / "reports/certificates.json").read_text()))
+    assert [one["distance"].split("values of ")[1] for one in found] == ["8 bits a row", "32 bits a row"]
+    assert found[0]["certificates"] == found[1]["certificates"]  # black and white: no rounding
+    assert found[0]["certificates"]["raw"]["rnn"]["certified_accuracy"]["individual"] == {"0": 1.0, "2": 1.0}
 
 
 def test_no_test_rows_say_so(folder):

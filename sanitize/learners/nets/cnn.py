@@ -13,7 +13,7 @@ def build(shape: tuple[int, ...], classes: int) -> nn.Module:
     shape    (K, H, W) of one image; sides of 8 pixels or more
     classes  C
     The first block strides (4x4, stride 2), the others take 3x3 and the maximum of 2x2 before batch norm and ReLU:
-    on digits as right as convolving at full size, for two thirds of the work.
+    on digits as right as convolving at full size, for about three quarters of the time.
     """
     channels, _, _ = image_shape("cnn", shape, least=8)
     layers: list[nn.Module] = [nn.Conv2d(channels, 16, 4, stride=2, padding=1, bias=False), *_normed(16)]

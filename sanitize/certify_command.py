@@ -1,0 +1,188 @@
+"""The command `sanitize certify`: options -> parameters, and the result on stdout. The work is certify_file's."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+import typer
+
+from sanitize.errors import BadParams
+from sanitize.exit_codes import reported
+
+if TYPE_CHECKING:
+    from sanitize.certify_file import Method, Summary
+    from sanitize.params import Params
+
+
+def certify_command(
+    train: Annotated[
+        Path, typer.Argument(metavar="TRAIN", help="Parquet file: a label column, and images, vectors or numbers.")
+    ],
+    test: Annotated[Path, typer.Argument(metavar="TEST", help="Another with the same columns: rows to be trusted.")],
+    method: Annotated[
+        str, typer.Option(metavar="NAME", help="knn, rnn, dpa, bagging, finite_aggregation or run_off.")
+    ] = "knn",
+    poisoning_size: Annotated[
+        str | None, typer.Option(metavar="A,B", help="Poisoning sizes, with commas. [default: the preset's]")
+    ] = None,
+    k: Annotated[int | None, typer.Option(metavar="N", help="knn: neighbours. [default: 50]")] = None,
+    radius: Annotated[
+        float | None, typer.Option(metavar="R", help="rnn: the radius. [default: chosen from the test rows]")
+    ] = None,
+    features: Annotated[
+        str | None, typer.Option(metavar="NAME", help="knn, rnn on images: hog or raw. [default: hog]")
+    ] = None,
+    distance: Annotated[
+        str | None, typer.Option(metavar="NAME", help="knn, rnn: l1, l2 or cosine. [default: l1]")
+    ] = None,
+    quantise: Annotated[
+        bool | None,
+        typer.Option("--quantise/--no-quantise", help="knn, rnn: images' features in 8 bits. [default: yes]"),
+    ] = None,
+    shards: Annotated[
+        int, typer.Option(metavar="N", help="knn, rnn: cut the training rows into N tasks; never changes the result.")
+    ] = 1,
+    members: Annotated[int | None, typer.Option(metavar="N", help="Ensembles: base learners. [default: 100]")] = None,
+    degree: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="finite_aggregation, run_off: learners that each part reaches. [default: 4]"),
+    ] = None,
+    bag: Annotated[int | None, typer.Option(metavar="N", help="bagging: rows of a bag. [default: 100]")] = None,
+    alpha: Annotated[
+        float | None, typer.Option(metavar="P", help="bagging: risk that some certificate fails. [default: 0.001]")
+    ] = None,
+    label: Annotated[str | None, typer.Option(metavar="NAME", help="Label column. [default: found]")] = None,
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option(metavar="A,B", help="Input columns, with commas or the option repeated. [default: found]"),
+    ] = None,
+    image_size: Annotated[
+        int | None, typer.Option(metavar="N", help="Look at images at N x N pixels. [default: all must have one size]")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(metavar="N", help="Same seed, same result. [default: 0]")] = None,
+    device: Annotated[str | None, typer.Option(metavar="NAME", help="auto, cpu or cuda. [default: auto]")] = None,
+    params: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH", help="A params.yaml with sections certify, ensemble and learner; options win over it."
+        ),
+    ] = None,
+    engine: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="inline or processes; never changes the result. [default: processes]"),
+    ] = None,
+    workers: Annotated[int | None, typer.Option(metavar="N", help="Processes. [default: one per core]")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="Parquet file for row, label, prediction and radius of TEST.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")] = False,
+) -> None:
+    """Certify predictions for TEST: how many poisoned rows in TRAIN cannot change them.
+
+    Prints the certified accuracy for each poisoning size: the least share of TEST that stays right, whatever the
+    attacker does. Nothing is written but --out.
+
+    Exit codes: 0 done; 2 parameters or usage; 3 input, or a failure; 130 interrupted.
+    """
+    with reported(as_json):
+        from sanitize.certify_file import certify_file
+        from sanitize.execution import make_map
+        from sanitize.progress import step
+
+        chosen = _chosen_params(
+            params,
+            {"seed": seed, "engine": engine, "workers": workers},
+            {
+                "data": {"label": label, "inputs": _names(inputs), "image_size": image_size},
+                "learner": {"device": device},
+                "certify": {
+                    "k": k,
+                    "radius": radius,
+                    "features": features,
+                    "distance": distance,
+                    "quantise": quantise,
+                    "device": device,
+                    "poisoning_sizes": _sizes(poisoning_size),
+                },
+                "ensemble": {"members": members, "degree": degree, "bag": bag, "alpha": alpha},
+            },
+        )
+        summary = certify_file(
+            train,
+            test,
+            chosen,
+            method=cast("Method", method),
+            out=out,
+            shards=shards,
+            map=make_map(chosen.engine, chosen.workers),
+            steps=partial(step, quiet=quiet),
+        )
+        print(json.dumps(summary.as_json()) if as_json else _told(summary))
+    if out is not None and not quiet:
+        print(f"radii: {out}", file=sys.stderr)
+
+
+def _sizes(given: str | None) -> list[int] | None:
+    """Whole numbers with commas between them."""
+    if given is None:
+        return None
+    try:
+        return [int(part) for part in given.split(",")]
+    except ValueError as error:
+        raise BadParams(
+            f"--poisoning-size is {given!r}; must be whole numbers with commas between them, such as 50,100"
+        ) from error
+
+
+def _names(given: list[str] | None) -> list[str] | None:
+    return [name for part in given for name in part.split(",")] if given else None
+
+
+def _chosen_params(file: Path | None, top: Mapping[str, Any], sections: Mapping[str, Mapping[str, Any]]) -> Params:
+    """The file's values, or else the preset's, with the options laid over; an option that is None was not given."""
+    from sanitize.params import read_values, resolve
+
+    values: dict[str, Any] = {}
+    if file is not None:
+        values = read_values(file)
+        resolve(values, str(file))  # what is wrong in the file is told under its name
+    for section, options in sections.items():
+        values[section] = {**(values.get(section) or {}), **_given(options)}
+    return resolve({**values, **_given(top)}, "command line")
+
+
+def _given(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _told(summary: Summary) -> str:
+    """The result for people: one line for each poisoning size, one column for each certificate."""
+    plain = {name: value for name, value in summary.settings.items() if not name.endswith("_from")}
+    head = ["poisoning size", *summary.accuracy]
+    table = zip(summary.poisoning_sizes, *summary.accuracy.values(), strict=True)
+    cells = [head, *([str(size), *(f"{100 * share:.1f}%" for share in shares)] for size, *shares in table)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = [
+        f"{summary.method}: {', '.join(f'{name} {value}' for name, value in plain.items())}",
+        f"{summary.train_rows} training rows, {summary.test_rows} test rows; accuracy without poison "
+        f"{100 * summary.clean_accuracy:.1f}%; certified accuracy:",
+        "",
+        *("  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)) for line in cells),
+        "",
+    ]
+    if "radius_from" in summary.settings:
+        lines.append(f"radius: {summary.settings['radius_from']}")
+    if summary.unproven:
+        lines.append(
+            f"label budgets at {', '.join(map(str, summary.unproven))}: sound, but the search was stopped early; a "
+            "larger certify.most_nodes may certify more"
+        )
+    certain = "certain" if summary.confidence == 1 else f"all certificates together, {100 * summary.confidence:g}%"
+    lines += [f"poisoning size: {summary.unit}", f"confidence: {certain}", f"covers {summary.covers}"]
+    return "\n".join(lines)

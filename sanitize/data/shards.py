@@ -1,0 +1,266 @@
+"""Where rows come from: a parquet file, a folder of them, a pattern or an fsspec address -> the shards, batch by batch.
+
+Nothing of a file is believed before it is read: sizes in its footer are bounded, and its rows are counted. Folders
+named KEY=VALUE (hive partitions) are columns of their shards, and stay folders in the output.
+"""
+
+# N rows
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from glob import glob
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import unquote
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sanitize.data.parquet import batch_rows
+from sanitize.data.remote import connect, is_remote, remote_errors
+from sanitize.errors import BadInput
+
+SUFFIXES = (".parquet", ".parq", ".pq")
+THRIFT_STRING = 64 << 20  # bytes that one string of a footer may have
+THRIFT_ITEMS = 1_000_000  # entries that one list of a footer may have
+READ_AT_ONCE = 1 << 20
+_NO_VALUE = "__HIVE_DEFAULT_PARTITION__"  # how Hive writes null
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One parquet file.
+
+    name    path below the input's folder, with /; what the output calls it as well
+    place   where it lies: a local path, or a path of the file system `store`
+    rows    as its footer says
+    schema  without the partition columns
+    keys    partition columns, from folders named KEY=VALUE
+    """
+
+    name: str
+    place: str
+    rows: int
+    schema: pa.Schema
+    keys: tuple[tuple[str, str | None], ...]
+    store: Any = None
+
+    def stamp(self) -> tuple[Any, ...]:
+        """Changes when the file does."""
+        if self.store is not None:
+            info = self.store.info(self.place)
+            return (info.get("size"), str(info.get("ETag") or info.get("LastModified") or info.get("mtime")))
+        status = Path(self.place).stat()
+        return status.st_ino, status.st_size, status.st_mtime_ns
+
+    def sha256(self) -> str:
+        """SHA-256 (hex) of the file's bytes."""
+        with _readable(self.name), self._bytes() as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def _bytes(self) -> Any:
+        return open(self.place, "rb") if self.store is None else self.store.open(self.place, "rb")
+
+    @contextmanager
+    def opened(self) -> Iterator[pq.ParquetFile]:
+        """The open file, which reads in pieces of 1 MiB so that memory does not depend on its row groups."""
+        with _readable(self.name), self._bytes() as raw, _parquet(raw) as file:
+            yield file
+
+    def batches(self, file: pq.ParquetFile, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+        """The open file's rows, about 4 MiB at a time.
+
+        columns  those to read, partition columns among them; None = the file's own
+        Raises   BadInput: damaged, or it holds other rows than its footer says
+        """
+        own = None if columns is None else [name for name in columns if name not in dict(self.keys)]
+        seen = 0
+        with _readable(self.name):
+            for batch in file.iter_batches(batch_size=batch_rows(file.metadata), columns=own):
+                seen += batch.num_rows
+                yield batch if columns is None else self.with_keys(batch, columns)
+        if seen != self.rows:
+            raise BadInput(f"{self.name}: holds {seen} rows, but its footer says {self.rows}; write the file again")
+
+    def with_keys(self, batch: pa.RecordBatch, columns: Sequence[str]) -> pa.RecordBatch:
+        """The batch's `columns` without metadata, the partition columns among them with one value throughout."""
+        keys = dict(self.keys)
+        arrays = [
+            pa.array([keys[name]], pa.string()).take(pa.array([0] * batch.num_rows, pa.int64()))
+            if name in keys
+            else batch.column(name)
+            for name in columns
+        ]
+        fields = [pa.field(name, array.type) for name, array in zip(columns, arrays, strict=True)]
+        return pa.RecordBatch.from_arrays(arrays, schema=pa.schema(fields))
+
+
+@dataclass(frozen=True)
+class Source:
+    """All shards of an input.
+
+    address  as the user gave it
+    shards   at least one, in the order of their names
+    single   whether the address is that of one file
+    """
+
+    address: str
+    shards: tuple[Shard, ...]
+    single: bool
+
+    @property
+    def rows(self) -> int:
+        """Rows of all shards."""
+        return sum(shard.rows for shard in self.shards)
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The first shard's columns with the partition columns, as text."""
+        first = self.shards[0]
+        schema = first.schema
+        for key, _ in first.keys:
+            if key not in schema.names:
+                schema = schema.append(pa.field(key, pa.string()))
+        return schema
+
+    def sha256(self) -> str:
+        """SHA-256 (hex): of the file's bytes where there is one file; otherwise of one line "NAME NUL SHA-256" each."""
+        if self.single:
+            return self.shards[0].sha256()
+        lines = (f"{shard.name}\0{shard.sha256()}\n" for shard in self.shards)
+        return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+
+    def stamps(self) -> list[tuple[Any, ...]]:
+        """Change when a shard does. BadInput: a shard has gone."""
+        try:
+            return [shard.stamp() for shard in self.shards]
+        except remote_errors() as error:
+            raise BadInput(f"{self.address}: cannot be looked at again ({error}); filter it again") from error
+
+    def refuse_unlike(self, names: Sequence[str]) -> None:
+        """BadInput where a shard lacks one of these columns, or has it in another type than the first shard."""
+        for shard in self.shards:
+            for name in names:
+                wanted = self.schema.field(name).type
+                place = shard.schema.get_field_index(name)
+                if name not in dict(shard.keys) and (place < 0 or shard.schema.field(place).type != wanted):
+                    got = "is missing" if place < 0 else f"has type {shard.schema.field(place).type}"
+                    raise BadInput(
+                        f"{shard.name}: column {name!r} {got}, but has type {wanted} in {self.shards[0].name}; "
+                        f"all files must agree on the label and input columns"
+                    )
+
+    def batches(self, columns: Sequence[str]) -> Iterator[tuple[Shard, int, pa.RecordBatch]]:
+        """(shard, the batch's first row within it, batch with `columns`) through all shards, in order."""
+        for shard in self.shards:
+            start = 0
+            with shard.opened() as file:
+                for batch in shard.batches(file, columns):
+                    yield shard, start, batch
+                    start += batch.num_rows
+
+
+def find_shards(address: str | Path) -> Source:
+    """The shards at an address: a file, a folder (all parquet files below it), a pattern with * ? [ ], or protocol://…
+
+    Raises   BadInput: nothing there, a file that cannot be read as parquet; BadParams: an address of a kind that is
+             not known, or needs a package that is not installed
+    """
+    text = str(address)
+    store, place = connect(text) if is_remote(text) else (None, text.removeprefix("file://"))
+    try:
+        base, names, single = _remote_files(store, place) if store else _local_files(place)
+    except remote_errors() as error:
+        raise BadInput(f"{text}: cannot be read ({error}); check the address and your access to it") from error
+    if not names:
+        raise BadInput(f"{text}: holds no parquet files (named *{', *'.join(SUFFIXES)}); name a file, or mend the path")
+    return Source(text, tuple(_shard(base, name, store) for name in names), single)
+
+
+def _local_files(place: str) -> tuple[str, list[str], bool]:
+    path = Path(place)
+    if path.is_file():
+        return str(path.parent), [path.name], True
+    if path.is_dir():
+        found = [Path(folder) / name for folder, _, names in os.walk(path) for name in names]
+        return place, sorted(p.relative_to(path).as_posix() for p in found if _is_shard(p.relative_to(path))), False
+    if path.exists():
+        raise BadInput(f"{place}: is no file but a device, pipe or socket; name a parquet file")
+    if not re.search(r"[*?[]", place):
+        raise BadInput(f"{place}: no such file; check the path")
+    base = _base(place)
+    matches = [Path(match) for match in glob(place, recursive=True) if Path(match).is_file()]
+    return base, sorted(p.relative_to(base).as_posix() if base else p.as_posix() for p in matches), False
+
+
+def _remote_files(store: Any, place: str) -> tuple[str, list[str], bool]:
+    if re.search(r"[*?[]", place):
+        base = _base(place)
+        return (
+            base,
+            sorted(str(PurePosixPath(p).relative_to(base)) for p in store.glob(place) if store.isfile(p)),
+            False,
+        )
+    if store.isfile(place):
+        return str(PurePosixPath(place).parent), [PurePosixPath(place).name], True
+    found = [PurePosixPath(p).relative_to(place) for p in store.find(place)]
+    if not found:
+        raise BadInput(f"{place}: no such file; check the address")
+    return place, sorted(str(p) for p in found if _is_shard(p)), False
+
+
+def _base(pattern: str) -> str:
+    """The folders before the first part with a wildcard."""
+    parts = PurePosixPath(pattern).parts
+    first = next(number for number, part in enumerate(parts) if re.search(r"[*?[]", part))
+    return str(PurePosixPath(*parts[:first])) if first else ""
+
+
+def _is_shard(path: Path | PurePosixPath) -> bool:
+    """Hidden files and files like _metadata are none, as Spark and Hive have it."""
+    return path.suffix in SUFFIXES and not any(part.startswith((".", "_")) for part in path.parts)
+
+
+def _shard(base: str, name: str, store: Any) -> Shard:
+    place = str(PurePosixPath(base) / name) if store else str(Path(base) / name)
+    parts = [part.split("=", 1) for part in PurePosixPath(name).parts[:-1] if "=" in part]
+    bare = Shard(name, place, 0, pa.schema([]), (), store)
+    with bare.opened() as file:
+        schema, rows = file.schema_arrow, file.metadata.num_rows
+        own = schema.names
+    keys = tuple((key, None if value == _NO_VALUE else unquote(value)) for key, value in parts if key not in own)
+    return Shard(name, place, rows, schema, keys, store)
+
+
+@contextmanager
+def _parquet(raw: Any) -> Iterator[pq.ParquetFile]:
+    with pq.ParquetFile(
+        raw,
+        buffer_size=READ_AT_ONCE,
+        pre_buffer=False,
+        thrift_string_size_limit=THRIFT_STRING,
+        thrift_container_size_limit=THRIFT_ITEMS,
+        page_checksum_verification=True,
+    ) as file:
+        yield file
+
+
+def _unreadable() -> tuple[type[Exception], ...]:
+    return (pa.ArrowException, UnicodeDecodeError, *remote_errors())
+
+
+@contextmanager
+def _readable(name: str) -> Iterator[None]:
+    """Turns what reading can raise into BadInput; names in a damaged schema need not even be text."""
+    try:
+        yield
+    except PermissionError as error:
+        raise BadInput(f"{name}: may not be read; change its permissions") from error
+    except _unreadable() as error:
+        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise BadInput(f"{name}: cannot be read as parquet ({first}); write it again as a parquet file") from error

@@ -1,0 +1,41 @@
+"""How a command ends: what goes wrong becomes one message on stderr, and an exit code.
+
+0 done; 2 parameters or usage; 3 input, or a failure; 130 interrupted. 1 is left to verdicts.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NoReturn
+
+from sanitize.errors import MendableError
+
+FAILED = 3
+INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+
+
+@contextmanager
+def reported(as_json: bool) -> Iterator[None]:
+    """Turns what goes wrong inside into a message and an exit code; with --json into a document on stdout as well."""
+    try:
+        yield
+    except MendableError as error:
+        _leave(str(error), error.exit_code, as_json)
+    except KeyboardInterrupt:
+        _leave("interrupted; no file is half-written", INTERRUPTED, as_json)
+    except OSError as error:
+        _leave(f"{error}; free the place or its space, or name another", FAILED, as_json)
+    except Exception as error:  # a fault of ours: Python's own exit code for it, 1, would read as a verdict
+        traceback.print_exc()
+        _leave(f"this is a fault in sanitize, please report it: {error!r}", FAILED, as_json)
+
+
+def _leave(message: str, exit_code: int, as_json: bool) -> NoReturn:
+    print(f"sanitize: {message}", file=sys.stderr)
+    if as_json:
+        print(json.dumps({"schema_version": 1, "error": message, "exit_code": exit_code}))
+    raise SystemExit(exit_code)

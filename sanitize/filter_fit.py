@@ -1,0 +1,297 @@
+"""From an input to a judge of its rows: find columns and classes, read rows, fit voters or take those of before."""
+
+# N rows, n rows of a batch, C classes
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+import sanitize
+from sanitize.boosting import RowVotes, collect_votes, vote_on_rows
+from sanitize.data.classes import NONE, LabelCode, count_classes, draw_sample, quotas, small_classes
+from sanitize.data.detect import Choice, choose, is_text, kind_in
+from sanitize.data.labels import declared_names
+from sanitize.data.predictions import Predictions, read_predictions
+from sanitize.data.recipe import Recipe, fit_recipe
+from sanitize.data.shards import Source
+from sanitize.data.table import FloatArray, IntArray, Table
+from sanitize.errors import BadInput, BadParams
+from sanitize.execution import OrderedMap
+from sanitize.filter_judges import UNREADABLE, Classes, Recorded, Rows, Scorer, laid_out
+from sanitize.filter_options import Rules
+from sanitize.filtering import Manifest, Steps, filter_table, settle
+from sanitize.ispl import partition
+from sanitize.panel import Bench, Panel, as_ballot, fit_panel, judges_of
+from sanitize.params import Params
+
+SAMPLE_ROWS = 4096  # rows whose texts are looked at to tell categories from text
+
+
+@dataclass(frozen=True)
+class Found:
+    """A judge, and what it rests on.
+
+    seen   which columns are looked at, as what, in words
+    panel  the voters, where they were asked for
+    """
+
+    judge: Scorer | Recorded
+    recipe: Recipe
+    modality: str
+    seen: str
+    panel: Panel | None
+
+
+def find_choice(source: Source, params: Params, embeddings: str | None = None) -> Choice:
+    """Which columns to look at. BadInput, BadParams: as `choose`; `embeddings` is no column of vectors."""
+    schema = source.schema
+    if embeddings is not None and params.data.inputs is not None:
+        raise BadParams(f"--embeddings is {embeddings!r} and --inputs is given; name the columns with one of them")
+    inputs = [embeddings] if embeddings is not None else params.data.inputs
+    sample = _texts(source, schema)
+    choice = choose(schema, sample, label=params.data.label, inputs=inputs, origin=source.address)
+    if embeddings is not None and choice.modality != "vector":
+        kind = schema.field(embeddings).type
+        raise BadInput(f"{source.address}: column {embeddings!r} has type {kind}; embeddings must be lists of numbers")
+    source.refuse_unlike([choice.label, *choice.inputs])
+    return choice
+
+
+def _texts(source: Source, schema: pa.Schema) -> pa.Table:
+    names = [field.name for field in schema if is_text(field.type) and schema.names.count(field.name) == 1]
+    names = [name for name in names if all(name in dict(s.keys) or name in s.schema.names for s in source.shards)]
+    if not names:
+        return pa.table({})
+    batches, rows = [], 0
+    for _, _, batch in source.batches(names):
+        batches.append(batch.cast(pa.schema([(name, schema.field(name).type) for name in names])))
+        rows += batch.num_rows
+        if rows >= SAMPLE_ROWS:
+            break
+    return pa.Table.from_batches(batches).slice(0, SAMPLE_ROWS) if batches else pa.table({})
+
+
+def find_classes(source: Source, label: str, rules: Rules, params: Params) -> tuple[Classes, IntArray]:
+    """The classes, and how many rows each judged one has, int64 [C]. BadInput: fewer than two can be judged."""
+    origin = source.address
+    columns = (batch.column(0) for _, _, batch in source.batches([label]))
+    counted, _ = count_classes(columns, source.schema, label, origin)
+    least = max(rules.least_class, params.ispl.components)
+    small = {name: counted[name] for name in small_classes(counted, least)}
+    judged = tuple(name for name in counted if name not in small)
+    present = [name for name in judged if counted[name]]
+    if len(present) < 2:
+        only = f"one class only, {present[0]!r}" if present else "no class"
+        few = f" with {least} rows or more; {len(small)} others have fewer" if small else ""
+        raise BadInput(
+            f"{origin}: label column {label!r} has {only}{few}; must have at least 2; add rows of other classes, or "
+            f"name another label column"
+        )
+    code = LabelCode(tuple(counted), declared_names(source.schema, label, origin))
+    places = {name: place for place, name in enumerate(judged)}
+    to_panel = np.array([places.get(name, NONE) for name in counted], np.int64)
+    return Classes(code, small, to_panel, judged), np.array([counted[name] for name in judged], np.int64)
+
+
+def take_panel(
+    source: Source, panel: Panel, rules: Rules, *, pred_probs: Path | None, threads: int, device: str
+) -> Found:
+    """A judge of voters that were fitted before. BadInput: columns that are not there, or of another kind."""
+    recipe, schema = panel.about.recipe, source.schema
+    for name in (recipe.label, *recipe.inputs):
+        if schema.names.count(name) != 1:
+            raise BadInput(f"{source.address}: has {schema.names.count(name)} columns {name!r}; the voters need one")
+    for feature in recipe.features:
+        kind = kind_in(schema.field(feature.name), pa.table({}))
+        written = {"text", "category"}
+        if kind != feature.kind and not {kind, feature.kind} <= written:
+            raise BadInput(
+                f"{source.address}: column {feature.name!r} has type {schema.field(feature.name).type}; the voters "
+                f"were fitted to a column of kind {feature.kind}; fit them again"
+            )
+    source.refuse_unlike([recipe.label, *recipe.inputs])
+    code = LabelCode(recipe.classes, declared_names(schema, recipe.label, source.address))
+    classes = Classes(code, {}, np.arange(len(recipe.classes)), recipe.classes)
+    rows = Rows(source, recipe, classes, rules)
+    bench = Bench(panel, device)
+    more = _predictions(source, pred_probs, classes)
+    seen = f"{recipe.seen}; {len(panel.voters)} voters fitted before"
+    return Found(Scorer(bench, rows, more, threads), recipe, _modality(recipe), seen, panel)
+
+
+def _predictions(source: Source, path: Path | None, classes: Classes) -> list[Predictions]:
+    return [] if path is None else [read_predictions(path, source.rows, classes.code.names, classes.judged)]
+
+
+def _modality(recipe: Recipe) -> str:
+    tabular = ("number", "boolean", "category", "date")
+    kinds = ["tabular" if feature.kind in tabular else feature.kind for feature in recipe.features]
+    return " + ".join(dict.fromkeys(kinds))
+
+
+def fit_judge(
+    source: Source,
+    params: Params,
+    rules: Rules,
+    *,
+    fit_rows: int | None,
+    embeddings: str | None,
+    pred_probs: Path | None,
+    keep_panel: bool,
+    input_sha256: str,
+    threads: int,
+    map: OrderedMap,
+    steps: Steps,
+) -> Found:
+    """Fit voters to the input's rows, or to a stratified sample of them.
+
+    fit_rows    rows of the sample, which the voters then judge with all others in a stream; None = all rows, in memory
+    embeddings  the one column of vectors to look at; None = the columns that are named or found
+    pred_probs  file of somebody's own out-of-sample predictions, one more voter
+    keep_panel  whether the voters are to be had afterwards
+    """
+    if not source.rows:
+        raise BadInput(f"{source.address}: has no rows; must have at least 1")
+    choice = find_choice(source, params, embeddings)
+    classes, rows_C = find_classes(source, choice.label, rules, params)
+    more = _predictions(source, pred_probs, classes)
+    columns = [*choice.inputs, choice.label]
+    positions = None
+    if fit_rows is not None:
+        quota_C = quotas(rows_C, fit_rows, max(rules.least_class, params.ispl.components))
+        codes = (
+            np.append(classes.to_panel, NONE)[classes.code.encode(batch.column(0), choice.label, source.address)]
+            for _, _, batch in source.batches([choice.label])
+        )
+        positions = draw_sample(codes, quota_C, params.seed)
+    table, owners = _gathered(source, columns, positions)
+    recipe = fit_recipe(table, choice, classes.judged, params.data.image_size, rules.image_root)
+    rows = Rows(source, recipe, classes, rules)
+    inputs, code_n, panel_n, judged_n, reason_n, keep_n = rows.read(table, owners.name_of)
+    del table  # images as bytes are no longer needed beside their pixels
+    judged = np.flatnonzero(judged_n)
+    _refuse_too_few(source, params, panel_n[judged], classes, reason_n, owners)
+    fitted = Table(
+        judged if positions is None else positions[judged],
+        inputs if len(judged) == len(inputs) else inputs[judged],
+        panel_n[judged],
+        classes.judged,
+        recipe.modality,
+    )
+    del inputs
+    own = [predictions.rows(fitted.ids) for predictions in more]
+    votes, manifest, panel = _filtered(
+        fitted, recipe, params, own, keep_panel or positions is not None, input_sha256, map=map, steps=steps
+    )
+    judge: Scorer | Recorded
+    if positions is None:
+        judge = Recorded(laid_out(len(code_n), judged, manifest, votes, reason_n, keep_n, code_n), rows)
+    else:
+        assert panel is not None
+        judge = Scorer(Bench(panel, params.learner.device), rows, more, threads)
+    return Found(judge, recipe, choice.modality, recipe.seen, panel)
+
+
+def _filtered(
+    table: Table,
+    recipe: Recipe,
+    params: Params,
+    more: Sequence[FloatArray],
+    keep_panel: bool,
+    input_sha256: str,
+    *,
+    map: OrderedMap,
+    steps: Steps,
+) -> tuple[RowVotes, Manifest, Panel | None]:
+    """`filter_table`, with further voters and with the panel where these are asked for."""
+    if not more and not keep_panel:
+        found = filter_table(table, params, map=map, steps=steps)
+        return found.votes, found.manifest, None
+    with steps("ISPL runs", params.ispl.runs) as advance:
+        parts = partition(table, params.learner, params.ispl, params.seed, map=map, advance=advance)
+    with steps("voters", len(parts.components())) as advance:
+        votes, _, ballots = collect_votes(
+            table, parts, params.learner, params.vote, params.seed, map=map, advance=advance
+        )
+    own_votes = votes
+    if more:
+        voters = [*votes.voters, *((-1, number) for number in range(len(more)))]
+        added = [as_ballot(said_NC, table.labels) for said_NC in more]
+        votes = vote_on_rows(voters, [*ballots, *added], table, params.vote, params.seed)
+    with steps("self-training", params.selftrain.networks) as advance:
+        manifest = settle(table, votes, params, map=map, advance=advance)
+    panel = None
+    if keep_panel:
+        with steps("judges", max(1, judges_of(params))) as advance:
+            panel = fit_panel(
+                table,
+                recipe,
+                params,
+                own_votes,
+                ballots,
+                manifest.keep_N,
+                fitted_sha256=input_sha256,
+                version=sanitize.__version__,
+                map=map,
+                advance=advance,
+            )
+    return votes, manifest, panel
+
+
+@dataclass(frozen=True)
+class Owners:
+    """Which shard each row that was read came from."""
+
+    source: Source
+    positions: IntArray | None
+
+    def name_of(self, row: int) -> str:
+        """ "FILE: row NUMBER" of a row that was read."""
+        place = row if self.positions is None else int(self.positions[row])
+        for shard in self.source.shards:
+            if place < shard.rows:
+                return f"{shard.name}: row {place}"
+            place -= shard.rows
+        raise AssertionError("a row beyond the last shard")
+
+
+def _gathered(source: Source, columns: Sequence[str], positions: IntArray | None) -> tuple[pa.Table, Owners]:
+    """The columns of all rows, or of those at `positions` (ascending)."""
+    types = pa.schema([(name, source.schema.field(name).type) for name in columns])
+    batches, first = [], 0
+    for _, _, batch in source.batches(columns):
+        last = first + batch.num_rows
+        if positions is None:
+            batches.append(batch)
+        else:
+            inside = positions[np.searchsorted(positions, first) : np.searchsorted(positions, last)] - first
+            if len(inside):
+                batches.append(pa.Table.from_batches([batch]).take(pa.array(inside)).combine_chunks().to_batches()[0])
+        first = last
+    table = pa.Table.from_batches([pa.RecordBatch.from_arrays(batch.columns, schema=types) for batch in batches], types)
+    return table.unify_dictionaries(), Owners(source, positions)
+
+
+def _refuse_too_few(
+    source: Source, params: Params, label_N: IntArray, classes: Classes, reason_n: NDArray[np.object_], owners: Owners
+) -> None:
+    """BadInput where too many rows could not be read for the classes to be told apart."""
+    rows_C = np.bincount(label_N, minlength=len(classes.judged))
+    present = np.flatnonzero(rows_C)
+    short = [c for c in present if rows_C[c] < params.ispl.components]
+    if len(present) >= 2 and not short:
+        return
+    unread = [row for row, reason in enumerate(reason_n) if reason.startswith(UNREADABLE)]
+    example = f", such as {owners.name_of(unread[0])}, {reason_n[unread[0]].partition(': ')[2]}" if unread else ""
+    which = (
+        f"class {classes.judged[short[0]]!r} has {rows_C[short[0]]}" if short else f"{len(present)} classes have any"
+    )
+    raise BadInput(
+        f"{source.address}: of the rows that can be read {which}; two classes with {params.ispl.components} rows each "
+        f"are needed; {len(unread)} rows cannot be read{example}"
+    )

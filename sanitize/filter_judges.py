@@ -1,0 +1,173 @@
+"""The two judges of rows: one has seen them all before, the other asks voters about every batch.
+
+Rows that cannot be read, and rows of classes too small to judge, get their verdict here, from the rules.
+"""
+
+# n rows of a batch, C classes
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from sanitize.boosting import RowVotes
+from sanitize.data.classes import NONE, LabelCode
+from sanitize.data.predictions import Predictions
+from sanitize.data.recipe import Recipe
+from sanitize.data.shards import Shard, Source
+from sanitize.data.table import BoolArray, IntArray
+from sanitize.errors import BadInput
+from sanitize.filter_options import OnBad, Rules
+from sanitize.filter_pass import UNJUDGED, Verdicts
+from sanitize.filtering import KEPT, Manifest
+from sanitize.panel import Bench
+
+UNREADABLE = "unreadable"
+TOO_FEW = "too few to judge"
+
+
+@dataclass(frozen=True)
+class Classes:
+    """The classes of an input.
+
+    code      numbers every class that the input, or the voters, know
+    small     those that are too small to judge, with their rows
+    to_panel  int64 [all], a class's number among the judged ones, NONE for the small ones
+    judged    the names of the judged ones
+    """
+
+    code: LabelCode
+    small: dict[str, int]
+    to_panel: IntArray
+    judged: tuple[str, ...]
+
+
+class Rows:
+    """Encodes and decodes batches, and says which rows can be judged."""
+
+    def __init__(self, source: Source, recipe: Recipe, classes: Classes, rules: Rules) -> None:
+        self.source, self.recipe, self.classes, self.rules = source, recipe, classes, rules
+
+    def read(
+        self, columns: pa.Table, name_of: Callable[[int], str]
+    ) -> tuple[NDArray[Any], IntArray, IntArray, BoolArray, NDArray[np.object_], BoolArray]:
+        """Everything about some rows.
+
+        columns  with the recipe's label and inputs
+        name_of  position -> "FILE: row NUMBER", for messages
+        Returns  inputs of all rows; label's place among all classes [n]; among the judged ones [n]; whether a row can
+                 be judged [n]; the reasons of the others [n]; and whether the others are kept [n]
+        """
+        label = self.recipe.label
+        column = columns.column(label).combine_chunks()
+        if isinstance(column, pa.ChunkedArray):
+            column = pa.concat_arrays(column.chunks)
+        code_n = self.classes.code.encode(column, label, self.source.address)
+        inputs, bad = self.recipe.decode(columns, self.rules.image_root)
+        panel_n = np.where(code_n >= 0, self.classes.to_panel[code_n], NONE)
+        reason_n = np.full(len(code_n), KEPT, object)
+        keep_n = np.ones(len(code_n), np.bool_)
+        for row in np.flatnonzero(panel_n < 0):
+            if code_n[row] >= 0:
+                name = self.classes.code.names[code_n[row]]
+                reason_n[row] = f"{TOO_FEW}: class {name} has {self.classes.small[name]} rows"
+                keep_n[row] = self._kept(self.rules.on_small_class, name_of, int(row), reason_n[row])
+        for row in np.flatnonzero(code_n < 0):
+            value = column[int(row)]
+            what = "is null" if not value.is_valid else f"is {_shown(value)}, which is none of the classes"
+            bad.setdefault(int(row), f"label column {label!r}: {what}")
+        for place, cause in bad.items():
+            reason_n[place] = f"{UNREADABLE}: {cause}"
+            keep_n[place] = self._kept(self.rules.on_bad_row, name_of, place, cause)
+        judged_n = (panel_n >= 0) & (reason_n == KEPT)
+        return inputs, code_n, panel_n, judged_n, reason_n, keep_n
+
+    def _kept(self, rule: OnBad, name_of: Callable[[int], str], row: int, cause: str) -> bool:
+        if rule == "fail":
+            raise BadInput(f"{name_of(row)}, {cause}; mend or drop such rows, or let them be kept or rejected")
+        return rule == "keep"
+
+
+def _shown(value: pa.Scalar) -> str:
+    try:
+        return repr(value.as_py())[:60]
+    except UnicodeDecodeError:
+        return "no UTF-8"
+
+
+def laid_out(
+    rows: int, judged: IntArray, manifest: Manifest, votes: RowVotes, reason_n: Any, keep_n: Any, code_n: IntArray
+) -> Verdicts:
+    """Verdicts on all rows from those on the judged ones."""
+    counts = [np.full(rows, UNJUDGED, np.int64) for _ in range(3)]
+    for array, values in zip(counts, (votes.vote_N, votes.support_N, votes.agreement_N), strict=True):
+        array[judged] = values
+    suspicion_n = np.full(rows, np.nan)
+    suspicion_n[judged] = manifest.suspicion_N
+    keep_n[judged] = manifest.keep_N
+    dropped = np.flatnonzero(~manifest.keep_N)
+    reason_n[judged[dropped]] = [manifest.reason_N[row] for row in dropped]
+    vote_n, support_n, agreement_n = counts
+    return Verdicts(keep_n, reason_n, suspicion_n, vote_n, support_n, agreement_n, code_n, len(votes.voters))
+
+
+class Recorded:
+    """The judge that has seen all rows before: a verdict is looked up by the row's number."""
+
+    threads = 1
+    columns: tuple[str, ...] = ()
+
+    def __init__(self, verdicts: Verdicts, rows: Rows) -> None:
+        self.verdicts, self.rows = verdicts, rows
+        self.classes, self.labels = rows.classes.judged, rows.classes.code.names
+
+    def __call__(self, shard: Shard, start: int, first: int, batch: pa.RecordBatch) -> Verdicts:
+        """See `filter_pass.Judge`."""
+        return self.verdicts.part(first, batch.num_rows)
+
+    def picture(self, batch: pa.RecordBatch, row: int) -> NDArray[np.uint8] | None:
+        """See `filter_pass.Judge`."""
+        return _picture(self.rows, batch, row)
+
+
+class Scorer:
+    """The judge that asks a panel about every batch."""
+
+    def __init__(self, bench: Bench, rows: Rows, more: Sequence[Predictions], threads: int) -> None:
+        self.bench, self.rows, self.more, self.threads = bench, rows, more, threads
+        self.columns = (*rows.recipe.inputs, rows.recipe.label)
+        self.classes, self.labels = rows.classes.judged, rows.classes.code.names
+
+    def __call__(self, shard: Shard, start: int, first: int, batch: pa.RecordBatch) -> Verdicts:
+        """See `filter_pass.Judge`."""
+        seen = pa.Table.from_batches([shard.with_keys(batch, self.columns)])
+        inputs, code_n, panel_n, judged_n, reason_n, keep_n = self.rows.read(
+            seen, lambda row: f"{shard.name}: row {start + row}"
+        )
+        judged = np.flatnonzero(judged_n)
+        if not len(judged):
+            nothing = np.full(len(code_n), UNJUDGED, np.int64)
+            blank = np.full(len(code_n), np.nan)
+            return Verdicts(keep_n, reason_n, blank, nothing, nothing, nothing, code_n, len(self.bench.voters))
+        if len(judged) < len(code_n):
+            inputs = inputs[judged]
+        more = [predictions.rows(first + judged) for predictions in self.more]
+        votes, manifest = self.bench.judge(inputs, panel_n[judged], more)
+        return laid_out(len(code_n), judged, manifest, votes, reason_n, keep_n, code_n)
+
+    def picture(self, batch: pa.RecordBatch, row: int) -> NDArray[np.uint8] | None:
+        """See `filter_pass.Judge`."""
+        return _picture(self.rows, batch, row)
+
+
+def _picture(rows: Rows, batch: pa.RecordBatch, row: int) -> NDArray[np.uint8] | None:
+    image = next((feature for feature in rows.recipe.features if feature.kind == "image"), None)
+    if image is None or image.name not in batch.schema.names:
+        return None
+    alone = rows.recipe.model_copy(update={"features": (image,), "modality": "image"})
+    picture: NDArray[np.uint8] = alone.decode(pa.Table.from_batches([batch.slice(row, 1).select([image.name])]))[0][0]
+    return picture

@@ -1,0 +1,80 @@
+"""The options of `sanitize filter` besides params.yaml, checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from sanitize.errors import BadInput, BadParams
+
+OnBad = Literal["keep", "reject", "fail"]
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What becomes of rows that are not judged.
+
+    on_bad_row      of rows that cannot be read: an image that is damaged, a label that is null, an infinite value
+    least_class     rows below which a class is too small to be judged, at least the number of components
+    on_small_class  of the rows of such classes
+    image_root      folder below which images may be opened by their path; None = nowhere
+    """
+
+    on_bad_row: OnBad = "reject"
+    least_class: int = 10
+    on_small_class: OnBad = "keep"
+    image_root: Path | None = None
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to filter, besides params.yaml.
+
+    rules         what becomes of rows that cannot be judged
+    fit_rows      fit on a stratified sample of so many rows, then judge all rows in a stream; None = all in memory
+    max_removed   part of the rows that may be rejected, 0..1; with more nothing is written. None = any
+    force         write all the same
+    dry_run       write no rows; manifest, report and voters are written where they are asked for
+    embeddings    the one column of vectors to look at, in place of the columns found
+    pred_probs    file of somebody's own out-of-sample class probabilities: one more voter
+    voters        folder of voters fitted before, which are then used and none are fitted
+    report        where a page about the outcome goes; None = nowhere
+    save_voters   folder where the voters go; None = nowhere
+    """
+
+    rules: Rules = field(default_factory=Rules)
+    fit_rows: int | None = None
+    max_removed: float | None = None
+    force: bool = False
+    dry_run: bool = False
+    embeddings: str | None = None
+    pred_probs: Path | None = None
+    voters: Path | None = None
+    report: Path | None = None
+    save_voters: Path | None = None
+
+
+def make_options(
+    *, on_bad_row: str, on_small_class: str, least_class: int, image_root: Path | None, **others: Any
+) -> Options:
+    """Options from the command line's values.
+
+    others   the other fields of Options
+    Raises   BadParams: a word that is none of keep, reject and fail, or a number outside its bounds
+             BadInput: `image_root` is no folder
+    """
+    for name, word in (("--on-bad-row", on_bad_row), ("--on-small-class", on_small_class)):
+        if word not in get_args(OnBad):
+            raise BadParams(f"{name} is {word!r}; must be keep, reject or fail")
+    if least_class < 1:
+        raise BadParams(f"--least-class is {least_class}; must be at least 1; the default is 10")
+    if image_root is not None and not image_root.is_dir():
+        raise BadInput(f"--image-root {image_root}: no such folder; check the path")
+    fit_rows, max_removed = others.get("fit_rows"), others.get("max_removed")
+    if fit_rows is not None and fit_rows < 2:
+        raise BadParams(f"--fit-rows is {fit_rows}; must be at least 2; 20000 is a good start")
+    if max_removed is not None and not 0 <= max_removed <= 1:
+        raise BadParams(f"--max-removed is {max_removed}; must be a number in [0, 1], such as 0.05")
+    rules = Rules(on_bad_row, least_class, on_small_class, image_root)  # type: ignore[arg-type]
+    return Options(rules, **others)

@@ -1,0 +1,291 @@
+"""Voters that judge rows they have not seen: fitted to a table, stored as safetensors, used on any number of rows.
+
+A panel is the weak learners of the vote (appendix C, Jin et al. 2023), and judges: networks trained on the rows that
+the filter kept of the fitted table, as the last round of self-training does. A row's verdict is the filter's own rule
+(`filtering.decide`) on what these say about it; the only difference is that the lower half of a class by loss is
+measured on the fitted table.
+"""
+
+# N rows of the fitted table, n rows of a batch, V voters, J judges, C classes
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from sanitize.boosting import Ballot, RowVotes, count_votes
+from sanitize.data.recipe import Recipe
+from sanitize.data.table import BoolArray, FloatArray, IntArray, Table
+from sanitize.errors import BadInput, BadParams
+from sanitize.execution import OrderedMap
+from sanitize.filtering import Manifest, decide
+from sanitize.learners.base import Learner, make_learner
+from sanitize.params import LearnerParams, Params, SelftrainParams, VoteParams
+
+if TYPE_CHECKING:
+    from sanitize.stacked import Stacked
+
+LEAST_PROBABILITY = 1e-7
+KEY = "sanitize"
+FILE = "voters.safetensors"
+State = dict[str, NDArray[Any]]
+
+
+class About(BaseModel):
+    """What is stored beside the arrays.
+
+    middle_C           middle loss of every class in the fitted table, nats: below it a row is in the lower half
+    parameters_sha256  of the parameters that the voters were fitted with
+    fitted_sha256      of the input that they were fitted to
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    version: str
+    recipe: Recipe
+    learner: LearnerParams
+    vote: VoteParams
+    selftrain: SelftrainParams
+    seed: int = Field(ge=0, lt=2**63)
+    middle_C: tuple[float, ...]
+    voters: tuple[tuple[int, int], ...] = Field(min_length=1, max_length=100_000)
+    judges: int = Field(ge=0, le=16)
+    parameters_sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    fitted_sha256: str = Field(pattern="^[0-9a-f]{64}$")
+
+
+class JudgeTask(NamedTuple):
+    """What a worker needs besides the judge's number."""
+
+    table: Table
+    keep_N: BoolArray
+    learner: LearnerParams
+    epochs: int
+    seed: int
+
+
+def train_judge(task: JudgeTask, number: int) -> State | None:
+    """One network, trained from nothing on the kept rows; its arrays, None where they cannot be stored."""
+    learner = make_learner(task.learner, task.table, task.seed)
+    learner.start("filter", "judge", number)
+    learner.fit(np.flatnonzero(task.keep_N), task.epochs, total=task.epochs)
+    return learner.state()
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Voters and judges with all that is needed to use them on new rows."""
+
+    about: About
+    voters: list[State]
+    judges: list[State]
+
+    def save(self, path: Path) -> None:
+        """Write one safetensors file; the same panel gives the same bytes. OSError: it cannot be written."""
+        arrays = {
+            f"{kind}/{number}/{name}": np.ascontiguousarray(value)
+            for kind, states in (("voter", self.voters), ("judge", self.judges))
+            for number, state in enumerate(states)
+            for name, value in state.items()
+        }
+        try:
+            save_file(arrays, path, metadata={KEY: json.dumps(self.about.model_dump(mode="json"), sort_keys=True)})
+        except SafetensorError as error:
+            raise BadInput(f"{path.parent}: cannot be written ({error}); free or name another place") from error
+
+
+def load_panel(folder: Path) -> Panel:
+    """What `Panel.save` wrote to FILE in a folder.
+
+    Raises   BadInput: no such file, not safetensors, or not what `save` writes
+    """
+    path = folder / FILE if folder.is_dir() else folder
+    states: dict[str, dict[int, State]] = {"voter": {}, "judge": {}}
+    try:
+        with safe_open(path, framework="numpy") as file:
+            about = About.model_validate_json((file.metadata() or {}).get(KEY, ""))
+            for key in file.keys():  # noqa: SIM118  (safe_open is no mapping)
+                kind, number, name = key.split("/", 2)
+                states[kind].setdefault(int(number), {})[name] = file.get_tensor(key)
+    except FileNotFoundError as error:
+        raise BadInput(f"{path}: no such file; make it with --save-voters") from error
+    except (SafetensorError, ValidationError, ValueError, KeyError, OSError) as error:
+        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise BadInput(f"{path}: holds no voters ({first}); make it with --save-voters") from error
+    if (about.learner.name, about.learner.model) != (
+        "sklearn",
+        "logistic_regression",
+    ) and about.learner.name != "torch":
+        raise BadInput(  # another model is a class to import, which a file must not choose
+            f"{path}: names the learner {about.learner.name}, model {about.learner.model!r}, which cannot be stored; "
+            f"make it with --save-voters"
+        )
+    for kind, count in (("voter", len(about.voters)), ("judge", about.judges)):
+        if sorted(states[kind]) != list(range(count)):
+            raise BadInput(f"{path}: lacks arrays of its {kind}s; make it with --save-voters")
+    voters, judges = ([found[number] for number in sorted(found)] for found in (states["voter"], states["judge"]))
+    return Panel(about, voters, judges)
+
+
+def fit_panel(
+    table: Table,
+    recipe: Recipe,
+    params: Params,
+    votes: RowVotes,
+    ballots: Sequence[Ballot],
+    keep_N: BoolArray,
+    *,
+    fitted_sha256: str,
+    version: str,
+    map: OrderedMap,
+    advance: Callable[[], None] = lambda: None,
+) -> Panel:
+    """The panel of a table that has been filtered.
+
+    votes, ballots  of `collect_votes`
+    keep_N          bool [N], the rows that the filter keeps: the judges learn from them
+    advance         called after each judge, `judges_of(params)` times
+    Raises          BadParams: a learner that cannot be stored without pickle
+    """
+    voters = [ballot.state for ballot in ballots]
+    train = params.selftrain
+    epochs = min(train.every, train.epochs) if train.fresh else train.epochs
+    judges: list[State | None] = []
+    if judges_of(params):
+        task = JudgeTask(table, keep_N, params.learner.slowed(train.lr_factor), epochs, params.seed)
+        for state in map(train_judge, task, range(judges_of(params))):
+            judges.append(state)
+            advance()
+    stored = [state for state in (*voters, *judges) if state is not None]
+    if len(stored) < len(voters) + len(judges):
+        raise BadParams(
+            f"learner.model is {params.learner.model!r}, which cannot be stored without pickle, so that no other rows "
+            f"can be scored; use learner.name torch or logistic_regression, or leave out --fit-rows and --save-voters"
+        )
+    middle_C = tuple(
+        float(np.sort(loss)[(len(loss) - 1) // 2]) if len(loss) else -1.0
+        for loss in (votes.loss_N[table.labels == label] for label in range(table.classes))
+    )
+    about = About(
+        version=version,
+        recipe=recipe,
+        learner=params.learner,
+        vote=params.vote,
+        selftrain=params.selftrain,
+        seed=params.seed,
+        middle_C=middle_C,
+        voters=tuple(votes.voters),
+        judges=len(judges),
+        parameters_sha256=params.sha256(),
+        fitted_sha256=fitted_sha256,
+    )
+    return Panel(about, stored[: len(voters)], stored[len(voters) :])
+
+
+def judges_of(params: Params) -> int:
+    """How many judges a panel has: the networks of self-training's last round."""
+    return params.selftrain.learners if params.selftrain.epochs else 0
+
+
+class Bench:
+    """A panel made ready: networks are built once. May be used by several threads at once.
+
+    panel   what to score with
+    device  "auto", "cpu" or "cuda"
+    Raises  BadInput: arrays that do not fit the network that the panel names
+    """
+
+    def __init__(self, panel: Panel, device: str) -> None:
+        self.about = panel.about
+        recipe = panel.about.recipe
+        self.classes = len(recipe.classes)
+        kind = np.uint8 if recipe.modality == "image" else np.float32
+        stub = Table(
+            np.arange(2), np.zeros((2, *recipe.shape), kind), np.zeros(2, np.int64), recipe.classes, recipe.modality
+        )
+        self.voters = [self._ready(state, stub, device) for state in panel.voters]
+        self.judges = [self._ready(state, stub, device) for state in panel.judges]
+        self.stack = self._stacked(panel, device) if recipe.modality != "image" else None
+        self.middle_C = np.array(panel.about.middle_C, np.float32)
+        if len(self.middle_C) != self.classes:
+            raise BadInput(f"voters: {len(self.middle_C)} middle losses for {self.classes} classes; save them again")
+
+    def _ready(self, state: State, stub: Table, device: str) -> Learner:
+        learner = make_learner(
+            self.about.learner.model_copy(update={"device": device, "threads": 1}), stub, self.about.seed
+        )
+        try:
+            learner.load(state)
+        except BadParams as error:
+            raise BadInput(f"voters: {error}") from error
+        return learner
+
+    def _stacked(self, panel: Panel, device: str) -> Stacked | None:
+        """All networks in one, where they are perceptrons; None = they are asked one after another."""
+        if self.about.learner.name != "torch":
+            return None
+        from sanitize.learners.torch_learner import computes_bfloat16, resolve_device  # torch takes seconds to import
+        from sanitize.stacked import Stacked, can_stack
+
+        states = [*panel.voters, *panel.judges]
+        if not can_stack(states):
+            return None
+        place = resolve_device(device)
+        return Stacked(states, place, computes_bfloat16(place, self.about.learner.precision))
+
+    def _asked(self, inputs: NDArray[Any]) -> list[FloatArray]:
+        """What each voter and then each judge says: float32 [n, C] each."""
+        if self.stack is not None:
+            return list(self.stack.probabilities(inputs))
+        return [learner.probabilities(inputs) for learner in (*self.voters, *self.judges)]
+
+    def judge(
+        self, inputs: NDArray[Any], label_n: IntArray, more: Sequence[FloatArray] = ()
+    ) -> tuple[RowVotes, Manifest]:
+        """The verdict on n rows.
+
+        inputs   as Table.inputs, decoded with the panel's recipe
+        label_n  int64 [n], 0..C-1
+        more     what further voters say, each float32 [n, C] probabilities
+        """
+        table = Table(np.arange(len(label_n)), inputs, label_n, self.about.recipe.classes, self.about.recipe.modality)
+        said = self._asked(inputs)
+        ballots = [as_ballot(said_nC, label_n) for said_nC in said[: len(self.voters)]]
+        ballots += [as_ballot(said_nC, label_n) for said_nC in more]
+        voters = [*self.about.voters, *((-1, number) for number in range(len(more)))]
+        prediction_Vn = np.stack([ballot.prediction_N for ballot in ballots])
+        loss_n = np.stack([ballot.loss_N for ballot in ballots]).mean(axis=0, dtype=np.float64).astype(np.float32)
+        counts_nC = count_votes(prediction_Vn, self.classes)
+        vote_n = counts_nC.argmax(axis=1)
+        agreement_n = counts_nC[np.arange(len(label_n)), vote_n]
+        support_n = counts_nC[np.arange(len(label_n)), label_n]
+        lower_n = loss_n <= self.middle_C[label_n]
+        keep_n = (support_n == agreement_n) & (agreement_n >= self.about.vote.least_agreement)
+        vote_n = np.where(support_n == agreement_n, label_n, vote_n)  # of equals the given label: it is the row's own
+        if self.about.vote.lower_half:
+            keep_n |= lower_n
+        votes = RowVotes(voters, prediction_Vn, loss_n, vote_n, agreement_n, support_n, lower_n, keep_n)
+        said_nC = None
+        if self.judges:
+            said_nC = np.stack(said[len(self.voters) :]).mean(axis=0)
+        return votes, decide(table, votes, said_nC, self.about.selftrain.tolerance)
+
+
+def as_ballot(probability_nC: FloatArray, label_n: IntArray) -> Ballot:
+    """One voter's say from its class probabilities, float [n, C]."""
+    given_n = probability_nC[np.arange(len(label_n)), label_n]
+    loss_n = -np.log(np.clip(given_n, LEAST_PROBABILITY, 1.0)).astype(np.float32)
+    return Ballot(probability_nC.argmax(axis=1).astype(np.int64), loss_n, None)
+
+
+def summary_of(about: About) -> Mapping[str, Any]:
+    """Who the voters are, for reports."""
+    return {"fitted to": about.fitted_sha256, "voters": len(about.voters), "judges": about.judges}

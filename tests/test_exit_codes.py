@@ -1,0 +1,38 @@
+"""How commands end: exit code, message, and with --json a document."""
+
+import json
+
+import pytest
+
+from sanitize.errors import BadInput, BadParams
+from sanitize.exit_codes import reported
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (BadParams("k is 0"), 2, "k is 0"),
+        (BadInput("no rows"), 3, "no rows"),
+        (KeyboardInterrupt(), 130, "interrupted; no file is half-written"),
+        (OSError("disk full"), 3, "disk full; free the place or its space, or name another"),
+        (ValueError("x"), 3, "this is a fault in sanitize, please report it: ValueError('x')"),
+    ],
+)
+@pytest.mark.parametrize("as_json", [False, True])
+def test_errors_become_a_message_and_a_code(capsys, error, code, message, as_json):
+    with pytest.raises(SystemExit) as left, reported(as_json):
+        raise error
+    assert left.value.code == code
+    told = capsys.readouterr()
+    assert told.err.splitlines()[-1] == f"sanitize: {message}"
+    assert ("Traceback" in told.err) == isinstance(error, ValueError)
+    if as_json:
+        assert json.loads(told.out) == {"schema_version": 1, "error": message, "exit_code": code}
+    else:
+        assert told.out == ""
+
+
+def test_what_ends_well_says_nothing(capsys):
+    with reported(True):
+        pass
+    assert capsys.readouterr() == ("", "")
