@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from sanitize.command_options import chosen_params, names_in
 from sanitize.errors import BadParams
 from sanitize.exit_codes import reported
 
 if TYPE_CHECKING:
     from sanitize.certify_file import Method, Summary
-    from sanitize.params import Params
 
 
 def certify_command(
@@ -95,11 +94,11 @@ def certify_command(
         from sanitize.execution import make_map
         from sanitize.progress import step
 
-        chosen = _chosen_params(
+        chosen = chosen_params(
             params,
             {"seed": seed, "engine": engine, "workers": workers},
             {
-                "data": {"label": label, "inputs": _names(inputs), "image_size": image_size},
+                "data": {"label": label, "inputs": names_in(inputs), "image_size": image_size},
                 "learner": {"device": device},
                 "certify": {
                     "k": k,
@@ -138,27 +137,6 @@ def _sizes(given: str | None) -> list[int] | None:
         raise BadParams(
             f"--poisoning-size is {given!r}; must be whole numbers with commas between them, such as 50,100"
         ) from error
-
-
-def _names(given: list[str] | None) -> list[str] | None:
-    return [name for part in given for name in part.split(",")] if given else None
-
-
-def _chosen_params(file: Path | None, top: Mapping[str, Any], sections: Mapping[str, Mapping[str, Any]]) -> Params:
-    """The file's values, or else the preset's, with the options laid over; an option that is None was not given."""
-    from sanitize.params import read_values, resolve
-
-    values: dict[str, Any] = {}
-    if file is not None:
-        values = read_values(file)
-        resolve(values, str(file))  # what is wrong in the file is told under its name
-    for section, options in sections.items():
-        values[section] = {**(values.get(section) or {}), **_given(options)}
-    return resolve({**values, **_given(top)}, "command line")
-
-
-def _given(options: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if value is not None}
 
 
 def _told(summary: Summary) -> str:

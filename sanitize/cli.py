@@ -11,18 +11,18 @@ import sys
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sanitize import __version__
 from sanitize.certify_command import certify_command
+from sanitize.command_options import chosen_params, names_in
 from sanitize.errors import BadParams
 from sanitize.exit_codes import reported
 
 if TYPE_CHECKING:
     from sanitize.filter_summary import Summary
-    from sanitize.params import Params
 
 EXCEEDED = 1
 SHOWN = 30  # classes that the summary lists
@@ -179,11 +179,13 @@ def filter_command(
             save_voters=save_voters,
         )
 
-        chosen = _chosen_params(
+        chosen = chosen_params(
             params,
             {"preset": preset, "seed": seed, "engine": engine, "workers": workers},
-            {"label": label, "inputs": _names(inputs), "image_size": image_size},
-            {"net": net, "device": device},
+            {
+                "data": {"label": label, "inputs": names_in(inputs), "image_size": image_size},
+                "learner": {"net": net, "device": device},
+            },
         )
         summary = filter_file(
             source,
@@ -221,29 +223,6 @@ def init(
         with whole_files(place) as (draft,):
             draft.write_bytes((files("sanitize.templates") / "params.yaml").read_bytes())
     print(f"wrote {place}", file=sys.stderr)
-
-
-def _names(given: list[str] | None) -> list[str] | None:
-    return [name for part in given for name in part.split(",")] if given else None
-
-
-def _chosen_params(
-    file: Path | None, top: Mapping[str, Any], data: Mapping[str, Any], learner: Mapping[str, Any]
-) -> Params:
-    """The file's values, or else the preset's, with the options laid over; an option that is None was not given."""
-    from sanitize.params import read_values, resolve
-
-    values: dict[str, Any] = {}
-    if file is not None:
-        values = read_values(file)
-        resolve(values, str(file))  # what is wrong in the file is told under its name
-    for section, options in (("data", data), ("learner", learner)):
-        values[section] = {**(values.get(section) or {}), **_given(options)}
-    return resolve({**values, **_given(top)}, "command line")
-
-
-def _given(options: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if value is not None}
 
 
 def _tell(summary: Summary, source: str, places: Mapping[str, object], force: bool) -> None:

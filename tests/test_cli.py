@@ -15,7 +15,8 @@ import yaml
 from typer.testing import CliRunner
 
 from sanitize import __version__
-from sanitize.cli import _chosen_params, app
+from sanitize.cli import app
+from sanitize.command_options import chosen_params
 from sanitize.params import AttackParams, Params, load_params, resolve
 from tests import small
 
@@ -145,7 +146,9 @@ def test_engine_and_workers_never_change_a_byte(source, quick, tmp_path):
 def test_options_win_over_the_file_and_the_file_over_the_preset(tmp_path):
     file = tmp_path / "own.yaml"
     file.write_text("preset: fast\nseed: 3\ndata: {label: kind}\nlearner: {net: mlp, lr: 0.3}\nvote: null\n")
-    chosen = _chosen_params(file, {"preset": "paper", "seed": None}, {"label": "species"}, {"net": "linear"})
+    chosen = chosen_params(
+        file, {"preset": "paper", "seed": None}, {"data": {"label": "species"}, "learner": {"net": "linear"}}
+    )
     assert (chosen.seed, chosen.data.label, chosen.learner.net, chosen.learner.lr) == (3, "species", "linear", 0.3)
     assert chosen.vote == resolve({"preset": "paper"}).vote
     assert load_params(file).learner.net == "mlp"
@@ -154,7 +157,7 @@ def test_options_win_over_the_file_and_the_file_over_the_preset(tmp_path):
 def test_a_params_file_in_the_folder_is_not_read(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "params.yaml").write_text("seed: 9\nispl: {runs: 1}\n")
-    assert _chosen_params(None, {"seed": None}, {}, {"net": None}) == resolve({"preset": "fast"})
+    assert chosen_params(None, {"seed": None}, {"data": {}, "learner": {"net": None}}) == resolve({"preset": "fast"})
 
 
 def test_interrupted_it_leaves_nothing_but_one_line(source, tmp_path):

@@ -14,6 +14,7 @@ LEFT_TO_RIGHT = [  # what stands together in a line does not import each other
     ("presets", "templates"),
     ("errors",),
     ("params", "execution", "progress", "exit_codes"),
+    ("command_options",),
     ("data",),
     ("attacks", "learners"),
     ("ispl",),
