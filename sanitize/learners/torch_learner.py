@@ -19,6 +19,7 @@ from sanitize.data.table import FloatArray, IntArray, Table
 from sanitize.errors import BadParams
 from sanitize.learners import nets
 from sanitize.learners.base import Scores
+from sanitize.learners.sgd import Sgd
 from sanitize.params import LearnerParams
 
 WARM = 0.2  # part of a triangle schedule that climbs
@@ -95,6 +96,9 @@ class TorchLearner:
         if pad:  # zero border, once, so that a shifted crop is one gather
             inputs = functional.pad(inputs, (0, 0, pad, pad, pad, pad))
         self.inputs = inputs.to(self.device)
+        if self.image:  # every shifted crop of every image, a view: [N, 2P + 1, 2P + 1, H, W, K]
+            crops = self.inputs.unfold(1, self.height, 1).unfold(2, self.width, 1)
+            self.windows = crops.permute(0, 1, 2, 4, 5, 3)
         self.labels = torch.from_numpy(np.ascontiguousarray(table.labels)).to(self.device)
         self.net: nn.Module | None = None
 
@@ -117,13 +121,11 @@ class TorchLearner:
             torch.manual_seed(stream_seed(self.seed, *names, "weights"))
             net = self._build(self.shape, self.classes)
         self.net = net.to(self.device, memory_format=torch.channels_last)
-        self.optimiser = torch.optim.SGD(
+        self.optimiser = Sgd(
             net.parameters(),
-            lr=self.params.lr,
             momentum=self.params.momentum,
             nesterov=self.params.nesterov,
             weight_decay=self.params.weight_decay,
-            fused=True,
         )
 
     def fit(self, rows: IntArray, epochs: int, *, done: int = 0, total: int | None = None) -> None:
@@ -142,17 +144,15 @@ class TorchLearner:
             order = torch.from_numpy(rows[self.draws.permutation(len(rows))]).to(self.device)
             moves = self._moves(len(rows))
             for number, picked_n in enumerate(torch.tensor_split(torch.arange(len(rows)), batches)):
-                progress = None if total is None else (epoch + number / batches) / total
-                for group in self.optimiser.param_groups:
-                    group["lr"] = rate(self.params, progress)
                 part = slice(int(picked_n[0]), int(picked_n[-1]) + 1)
                 x = self._gather(order[part], None if moves is None else moves[part])
                 with self._precision():
                     logits_nC = self.net(x)
                 loss = functional.cross_entropy(logits_nC.float(), self.labels[order[part]])
-                self.optimiser.zero_grad(set_to_none=True)
+                self.optimiser.forget_gradients()
                 loss.backward()  # type: ignore[no-untyped-call]
-                self.optimiser.step()
+                progress = None if total is None else (epoch + number / batches) / total
+                self.optimiser.step(rate(self.params, progress))
 
     def score(self, rows: IntArray) -> Scores:
         """Loss and prediction of `rows`, without augmentation; see `learners.base.Learner.score`."""
@@ -212,17 +212,17 @@ class TorchLearner:
         return torch.from_numpy(np.concatenate([shifts, flips], axis=1)).to(self.device)
 
     def _gather(self, rows: Tensor, moves: Tensor | None) -> Tensor:
-        """The inputs of `rows`, moved and normalised. Shifts and flips are one gather from the padded images."""
+        """The inputs of `rows`, moved and normalised. A shift is a window of the padded image."""
         if not self.image:
             return self._normalised(self.inputs[rows])
         pad = self.pad
         if moves is None:
             whole = self.inputs[rows]
             return self._normalised(whole[:, pad : pad + self.height, pad : pad + self.width] if pad else whole)
-        down_nH = moves[:, 0, None] + torch.arange(self.height, device=self.device)
-        right = torch.arange(self.width, device=self.device)
-        right_nW = moves[:, 1, None] + torch.where(moves[:, 2, None] == 1, self.width - 1 - right, right)
-        return self._normalised(self.inputs[rows[:, None, None], down_nH[:, :, None], right_nW[:, None, :]])
+        moved = self.windows[rows, moves[:, 0], moves[:, 1]]
+        if self.params.flip:
+            moved = torch.where(moves[:, 2].bool()[:, None, None, None], moved.flip(2), moved)
+        return self._normalised(moved)
 
     def _normalised(self, inputs: Tensor) -> Tensor:
         """Float inputs of mean 0 and deviation 1: images [n, H, W, K] -> [n, K, H, W] (channels last in memory)."""

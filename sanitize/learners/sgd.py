@@ -1,0 +1,55 @@
+"""SGD with Nesterov momentum and weight decay, on a network's parameters where they lie: one fused step per batch.
+
+torch.optim.SGD(fused=True) makes the same step to the bit (tests/learners/test_sgd.py), but the first optimiser that a
+process builds imports PyTorch's compiler: 1.0 to 1.6 s of each worker and each stage, for nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+
+class Sgd:
+    """The optimiser's state: one momentum buffer per parameter, zero before the first step.
+
+    parameters             of the network; float32, on one device
+    momentum, nesterov     0 <= momentum < 1
+    weight_decay           added to the gradient, times the parameter
+    """
+
+    def __init__(
+        self, parameters: Iterable[nn.Parameter], *, momentum: float, nesterov: bool, weight_decay: float
+    ) -> None:
+        self.parameters: list[Tensor] = list(parameters)
+        self.momentum = momentum
+        self.nesterov = nesterov
+        self.weight_decay = weight_decay
+        self.buffers: list[Tensor] = []
+
+    def forget_gradients(self) -> None:
+        """Before the backward pass: no gradient is added to an older one."""
+        for parameter in self.parameters:
+            parameter.grad = None
+
+    @torch.no_grad()
+    def step(self, lr: float) -> None:
+        """One step with the learning rate `lr`, after the backward pass. Every parameter needs a gradient."""
+        gradients = [p.grad for p in self.parameters if p.grad is not None]
+        first = self.momentum > 0 and not self.buffers
+        if first:
+            self.buffers = [torch.empty_like(g) for g in gradients]
+        torch._fused_sgd_(
+            self.parameters,
+            gradients,
+            self.buffers,
+            weight_decay=self.weight_decay,
+            momentum=self.momentum,
+            lr=lr,
+            dampening=0.0,
+            nesterov=self.nesterov,
+            maximize=False,
+            is_first_step=first,
+        )
