@@ -121,6 +121,9 @@ def filter_command(
     save_voters: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Save the voters for other data, as safetensors.")
     ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from what a killed run with the same IN, OUT and options has left.")
+    ] = False,
     seed: Annotated[int | None, typer.Option(metavar="N", help="Same seed, same result. [default: 0]")] = None,
     preset: Annotated[str | None, typer.Option(metavar="NAME", help="fast or paper. [default: fast]")] = None,
     net: Annotated[
@@ -142,9 +145,12 @@ def filter_command(
     ] = None,
     engine: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="inline or processes; never changes the result. [default: processes]"),
+        typer.Option(metavar="NAME", help="inline, processes or ray; never changes the result. [default: processes]"),
     ] = None,
     workers: Annotated[int | None, typer.Option(metavar="N", help="Processes. [default: one per core]")] = None,
+    address: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Of a running Ray cluster. [default: a private one]")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON on stdout.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress and no summary on stderr.")] = False,
 ) -> None:
@@ -158,10 +164,10 @@ def filter_command(
     if kept is None and not dry_run:
         raise typer.BadParameter("missing; it may be left out with --dry-run only", param_hint="OUT")
     with reported(as_json):
-        from sanitize.execution import make_map
         from sanitize.filter_file import filter_file
         from sanitize.filter_options import make_options
         from sanitize.progress import step
+        from sanitize.resume import map_of
 
         options = make_options(
             on_bad_row=on_bad_row,
@@ -177,11 +183,12 @@ def filter_command(
             voters=voters,
             report=report,
             save_voters=save_voters,
+            resume=resume,
         )
 
         chosen = chosen_params(
             params,
-            {"preset": preset, "seed": seed, "engine": engine, "workers": workers},
+            {"preset": preset, "seed": seed, "engine": engine, "workers": workers, "address": address},
             {
                 "data": {"label": label, "inputs": names_in(inputs), "image_size": image_size},
                 "learner": {"net": net, "device": device},
@@ -194,8 +201,9 @@ def filter_command(
             rejected=rejected,
             manifest=manifest,
             options=options,
-            map=make_map(chosen.engine, chosen.workers),
+            map=map_of(chosen),
             steps=partial(step, quiet=quiet),
+            tell=partial(_say, quiet=quiet),
         )
     if not quiet:
         rows = {"kept rows": kept, "rejected rows": rejected} if not dry_run else {}
@@ -223,6 +231,11 @@ def init(
         with whole_files(place) as (draft,):
             draft.write_bytes((files("sanitize.templates") / "params.yaml").read_bytes())
     print(f"wrote {place}", file=sys.stderr)
+
+
+def _say(message: str, quiet: bool) -> None:
+    if not quiet:
+        print(message, file=sys.stderr)
 
 
 def _tell(summary: Summary, source: str, places: Mapping[str, object], force: bool) -> None:

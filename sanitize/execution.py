@@ -1,10 +1,12 @@
-"""Ordered map over independent tasks: in this process or in local processes. Same results, whichever it is."""
+"""Ordered map over independent tasks: in this process, in local processes, or on Ray. Same results, whichever it is."""
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 import os
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -12,10 +14,12 @@ from multiprocessing import connection
 from typing import Any, Protocol, TypeVar
 
 from sanitize.errors import BadInput, BadParams, MendableError
+from sanitize.execution_shared import Place, laid_out, taken
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 Shared = TypeVar("Shared")
+ENGINES = ("inline", "processes", "ray")
 
 
 class OrderedMap(Protocol):
@@ -41,11 +45,10 @@ def inline(function: Callable[[Shared, Task], Result], shared: Shared, tasks: Se
             raise RuntimeError(f"task {number} of {len(tasks)} failed: {error!r}") from error
 
 
-_received: dict[str, Any] = {}  # what a worker process was given when it started
+_received: dict[str, Any] = {"call": None, "shared": None}  # what this worker process took last
 
 
-def _receive(shared: Any) -> None:
-    _received["shared"] = shared
+def _watch_parent() -> None:
     threading.Thread(target=_die_with_parent, daemon=True).start()
 
 
@@ -57,7 +60,11 @@ def _die_with_parent() -> None:
         os._exit(1)
 
 
-def _call(function: Callable[[Any, Any], Any], task: Any) -> Any:
+def _call(function: Callable[[Any, Any], Any], call: int, place: Place, task: Any) -> Any:
+    """One task in a worker; what is shared is taken with the worker's first task of a call, and the last one let go."""
+    if _received["call"] != call:
+        _received.update(call=None, shared=None)
+        _received.update(shared=taken(place), call=call)
     return function(_received["shared"], task)
 
 
@@ -66,11 +73,15 @@ class LocalProcesses:
 
     workers  number of processes, at least 1
     preload  modules that are imported once, before the workers fork off (they then start in milliseconds)
+    The processes start with the first call that needs them and stay for the next ones, idle in between; they end with
+    this object, with `close`, with this process, or when a call fails or is not read to its end.
     """
 
     def __init__(self, workers: int, preload: Sequence[str] = ("sanitize.learners.torch_learner",)) -> None:
         self.workers = workers
         self.preload = list(preload)
+        self._pool: ProcessPoolExecutor | None = None
+        self._calls = itertools.count()
 
     def __call__(
         self, function: Callable[[Shared, Task], Result], shared: Shared, tasks: Sequence[Task]
@@ -78,17 +89,15 @@ class LocalProcesses:
         if self.workers == 1 or len(tasks) < 2:
             yield from inline(function, shared, tasks)
             return
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(self.preload)
-        pool = ProcessPoolExecutor(
-            min(self.workers, len(tasks)), mp_context=context, initializer=_receive, initargs=(shared,)
-        )
         number = 0  # of the task that is waited for
+        call = next(self._calls)
         try:
-            futures = [pool.submit(_call, function, task) for task in tasks]
-            while number < len(futures):
-                yield futures[number].result()
-                number += 1
+            with laid_out(shared) as place:
+                pool = self._started()
+                futures = [pool.submit(_call, function, call, place, task) for task in tasks]
+                while number < len(futures):
+                    yield futures[number].result()
+                    number += 1
         except MendableError:
             raise
         except BrokenProcessPool as error:
@@ -99,7 +108,22 @@ class LocalProcesses:
         except Exception as error:
             raise RuntimeError(f"task {number} of {len(tasks)} failed: {error!r}") from error
         finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+            if number < len(tasks):
+                self.close()
+
+    def close(self) -> None:
+        """Let the processes end; waits for the tasks that they are at. The next call starts others."""
+        if self._pool is not None:
+            self._end()
+            self._pool = None
+
+    def _started(self) -> ProcessPoolExecutor:
+        if self._pool is None:
+            context = multiprocessing.get_context("forkserver")
+            context.set_forkserver_preload(self.preload)
+            self._pool = ProcessPoolExecutor(self.workers, mp_context=context, initializer=_watch_parent)
+            self._end = weakref.finalize(self, self._pool.shutdown, wait=True, cancel_futures=True)
+        return self._pool
 
 
 def usable_cores() -> int:
@@ -107,17 +131,33 @@ def usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def make_map(engine: str, workers: int | None = None) -> OrderedMap:
+def make_map(
+    engine: str, workers: int | None = None, *, address: str | None = None, device: str = "cpu", threads: int = 1
+) -> OrderedMap:
     """The map called `engine`.
 
-    engine   "inline" or "processes"
-    workers  number of processes; None = one per usable core
-    Raises   BadParams: another engine, fewer than one worker
+    engine   "inline", "processes" or "ray"
+    workers  number of processes, for Ray of tasks at once; None = one per usable core, for Ray all that the cluster
+             takes
+    address  of a running Ray cluster; see `execution_ray.RayTasks`. None = a private one of this machine
+    device   of the learners, for Ray to ask for GPUs: "auto", "cpu" or "cuda"
+    threads  of each learner, for Ray to ask for as many CPUs
+    Raises   BadParams: another engine, fewer than one worker, an address for another engine than Ray, no Ray here
     """
     if workers is not None and workers < 1:
         raise BadParams(f"workers is {workers}; must be at least 1, or null for one per core")
+    if engine not in ENGINES:
+        raise BadParams(f"engine is {engine!r}; must be 'inline', 'processes' or 'ray'")
+    if address is not None and engine != "ray":
+        raise BadParams(f"address is {address!r}, but engine is {engine!r}; only engine 'ray' has one")
     if engine == "inline":
         return inline
     if engine == "processes":
         return LocalProcesses(workers or usable_cores())
-    raise BadParams(f"engine is {engine!r}; must be 'inline' or 'processes'")
+    try:
+        from sanitize.execution_ray import RayTasks
+    except ModuleNotFoundError as error:
+        if error.name != "ray":
+            raise
+        raise BadParams("engine is 'ray', but Ray is not installed; pip install 'sanitize[ray]'") from error
+    return RayTasks(workers, address, device=device, threads=threads, cores=usable_cores())

@@ -6,34 +6,38 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 import sanitize
-from sanitize.data.outputs import refuse_outputs, whole_outputs
+from sanitize.code_version import code_version
+from sanitize.data.outputs import refuse_outputs
 from sanitize.data.remote import is_remote
 from sanitize.data.shards import Source, find_shards
-from sanitize.errors import BadInput, BadParams
+from sanitize.data.staging import Staging
+from sanitize.errors import BadInput, BadParams, MendableError
 from sanitize.execution import OrderedMap, usable_cores
 from sanitize.filter_fit import Found, fit_judge, take_panel
 from sanitize.filter_judges import Scorer
+from sanitize.filter_memory import Memory
 from sanitize.filter_options import Options, Rules
 from sanitize.filter_page import write_page
-from sanitize.filter_pass import Drafts, Tally, run_pass
+from sanitize.filter_pass import Drafts, run_pass
 from sanitize.filter_summary import Seen, Summary
+from sanitize.filter_tally import Tally
 from sanitize.filtering import Steps, no_steps
 from sanitize.panel import FILE, load_panel
 from sanitize.params import Params
+from sanitize.scratch import Remembered
 
 TENTHS = 10
+FITS = "fits"  # folder of the results of single learners
 PROVENANCE = b"sanitize"  # the schema metadata's key
-
-
-class _LimitExceeded(Exception):
-    """Leaves the block in which drafts are moved into place."""
 
 
 def filter_file(
@@ -46,6 +50,7 @@ def filter_file(
     options: Options | None = None,
     map: OrderedMap,
     steps: Steps = no_steps,
+    tell: Callable[[str], None] = lambda message: None,
 ) -> Summary:
     """Clean parquet files. The outputs appear together, when all is done, or not at all.
 
@@ -58,6 +63,7 @@ def filter_file(
     options   see Options; None = the defaults
     map       how independent learners are executed; the result does not depend on it
     steps     shows progress, as for `filter_table`
+    tell      called with what a person should know about an earlier run that was killed
     Returns   the summary; `exceeded` says that nothing was written because of the limit (unless forced)
     Raises    BadInput: data that cannot be used, an output that cannot be written, a source that changed meanwhile
               BadParams: outputs that are the input or each other, options that exclude each other
@@ -68,53 +74,138 @@ def filter_file(
     shards = find_shards(source)
     rows_at = _named(kept=kept, rejected=rejected) if not options.dry_run else {}
     voters_at = None if options.save_voters is None else str(options.save_voters / FILE)
-    about_at = _named(manifest=manifest, report=options.report, voters=voters_at)
-    single, many = ([], list(rows_at.values())) if not shards.single else (list(rows_at.values()), [])
-    refuse_outputs(shards, [*single, *about_at.values()], many)
-    stamps = shards.stamps()
-    digest = shards.sha256()
-    found = _judge(shards, params, options, digest, map, steps)
-    parameters = parameters_sha256(params, options, found)
-    provenance = _provenance(shards, parameters, digest)
-
-    def summary(tally: Tally, written: bool) -> Summary:
-        return Summary(
-            rows=tally.rows,
-            kept=tally.rows - tally.rejected,
-            rejected=tally.rejected,
-            reasons=dict(sorted(tally.reasons.items())),
-            unjudged=dict(sorted(tally.unjudged.items())),
-            classes=tally.classes,
-            columns=Seen(found.recipe.label, found.recipe.inputs, found.modality, found.seen),
-            files=len(shards.shards),
-            seconds=time.monotonic() - began,
-            parameters_sha256=parameters,
-            input_sha256=digest,
-            max_removed=options.max_removed,
-            written=written,
-        )
-
-    places = {**rows_at, **about_at}
-    tally = Tally()
-    try:
-        with whole_outputs(list(places.values())) as made:
-            draft = dict(zip(places, made, strict=True))
-            drafts = Drafts(draft.get("kept"), draft.get("rejected"), draft.get("manifest"))
+    places = {**rows_at, **_named(manifest=manifest, report=options.report, voters=voters_at)}
+    with _returning_memory(), Staging(list(places.values())) as staging:
+        if options.resume and not staging.lasting:
+            raise BadParams("--resume is given, but no output is a local path, beside which a run's progress is kept")
+        if staging.finished is not None:
+            tell(f"{staging.folder}: the outputs of a run that was killed at its end are now all in place")
+        finished = staging.finished if options.resume else None
+        if finished is None:
+            refuse_outputs(
+                shards,
+                [place for name, place in places.items() if name not in rows_at or shards.single],
+                [] if shards.single else list(rows_at.values()),
+            )
+        stamps = shards.stamps()
+        digest = shards.sha256()
+        key = _key(params, options, digest, places)
+        if finished is not None:
+            if finished["key"] == key:
+                return replace(Summary.of_json(finished["summary"]), seconds=time.monotonic() - began)
+            raise BadInput(
+                f"{next(iter(places.values()))}: now holds the outcome of another input, other parameters or another "
+                f"version, whose run was killed at its end; filter without --resume"
+            )
+        staging.keep = options.resume
+        told = staging.begin(key, options.resume)
+        if told:
+            tell(told)
+        draft = dict(zip(places, staging.drafts, strict=True))
+        drafts = Drafts(draft.get("kept"), draft.get("rejected"), draft.get("manifest"))
+        memory = Memory(staging.folder, shards, drafts)
+        try:
+            run = Remembered(map, staging.folder / FITS) if staging.lasting else map
+            found = _judge(shards, params, options, digest, memory, run, steps)
+            parameters = parameters_sha256(params, options, found)
             with _scoring(found, steps, shards.rows) as progress:
-                tally = run_pass(shards, found.judge, drafts, provenance, progress, pictures="report" in draft)
-            done = summary(tally, bool(rows_at))
+                tally = run_pass(
+                    shards,
+                    found.judge,
+                    drafts,
+                    _provenance(shards, parameters, digest),
+                    progress,
+                    memory,
+                    pictures="report" in draft,
+                )
+            done = _summary(shards, found, tally, options, parameters, digest, bool(rows_at), began)
             if done.exceeded and not options.force:
-                raise _LimitExceeded
+                _tell_kept(staging, tell)
+                return replace(done, written=False)
             if "voters" in draft:
                 assert found.panel is not None
                 found.panel.save(draft["voters"])
             if "report" in draft:
                 write_page(draft["report"], done, tally)
             if shards.stamps() != stamps:
+                staging.keep = False
                 raise BadInput(f"{source}: has changed while it was being filtered; filter it again")
-    except _LimitExceeded:
-        return summary(tally, False)
+            staging.commit({"key": key, "summary": done.plain()})
+        except MendableError:
+            staging.keep = staging.keep and memory.fitted
+            _tell_kept(staging, tell)
+            raise
+        except BaseException:
+            staging.keep = staging.lasting
+            _tell_kept(staging, tell)
+            raise
     return replace(done, seconds=time.monotonic() - began)
+
+
+def _tell_kept(staging: Staging, tell: Callable[[str], None]) -> None:
+    if staging.keep:
+        tell(f"{staging.folder}: what is done is kept there; --resume goes on from it")
+
+
+def _summary(
+    shards: Source,
+    found: Found,
+    tally: Tally,
+    options: Options,
+    parameters: str,
+    digest: str,
+    written: bool,
+    began: float,
+) -> Summary:
+    return Summary(
+        rows=tally.rows,
+        kept=tally.rows - tally.rejected,
+        rejected=tally.rejected,
+        reasons=dict(sorted(tally.reasons.items())),
+        unjudged=dict(sorted(tally.unjudged.items())),
+        classes=tally.classes,
+        columns=Seen(found.recipe.label, found.recipe.inputs, found.modality, found.seen),
+        files=len(shards.shards),
+        seconds=time.monotonic() - began,
+        parameters_sha256=parameters,
+        input_sha256=digest,
+        max_removed=options.max_removed,
+        written=written,
+    )
+
+
+def _key(params: Params, options: Options, digest: str, places: Mapping[str, str]) -> dict[str, str]:
+    """What must be the same for a run to go on from another, by name."""
+    chosen: dict[str, Any] = asdict(options)
+    for name in ("max_removed", "force", "resume", "report", "save_voters"):
+        del chosen[name]  # they do not change what is remembered, or stand among the outputs
+    chosen["files"] = {}
+    for name, path in (("pred_probs", options.pred_probs), ("voters", _voters_file(options.voters))):
+        if path is not None and path.is_file():
+            with path.open("rb") as file:
+                chosen["files"][name] = hashlib.file_digest(file, "sha256").hexdigest()
+    text = json.dumps([params.sha256(), params.learner.device, chosen], sort_keys=True, default=str)
+    return {
+        "input": digest,
+        "parameters": hashlib.sha256(text.encode()).hexdigest(),
+        "version": f"{code_version()} pyarrow {pa.__version__}",
+        "outputs": json.dumps(places, sort_keys=True),
+    }
+
+
+def _voters_file(folder: Path | None) -> Path | None:
+    return folder / FILE if folder is not None and folder.is_dir() else folder
+
+
+@contextmanager
+def _returning_memory() -> Iterator[None]:
+    """Arrow allocates as the rest of the process does: its own pools keep, for each thread, what that has freed."""
+    before = pa.default_memory_pool()
+    pa.set_memory_pool(pa.system_memory_pool())
+    try:
+        yield
+    finally:
+        pa.set_memory_pool(before)
 
 
 def _named(**places: str | Path | None) -> dict[str, str]:
@@ -160,7 +251,9 @@ def _refuse_options(kept: str | Path | None, rejected: str | Path | None, params
         raise BadParams(f"--report is {options.report}; must be a local file")
 
 
-def _judge(shards: Source, params: Params, options: Options, digest: str, map: OrderedMap, steps: Steps) -> Found:
+def _judge(
+    shards: Source, params: Params, options: Options, digest: str, memory: Memory, map: OrderedMap, steps: Steps
+) -> Found:
     threads = 1 if params.engine == "inline" else params.workers or usable_cores()
     if options.voters is not None:
         panel = load_panel(options.voters)
@@ -181,6 +274,7 @@ def _judge(shards: Source, params: Params, options: Options, digest: str, map: O
         pred_probs=options.pred_probs,
         keep_panel=options.save_voters is not None,
         input_sha256=digest,
+        memory=memory,
         threads=threads,
         map=map,
         steps=steps,

@@ -23,6 +23,7 @@ from sanitize.data.table import FloatArray, IntArray, Table
 from sanitize.errors import BadInput, BadParams
 from sanitize.execution import OrderedMap
 from sanitize.filter_judges import UNREADABLE, Classes, Recorded, Rows, Scorer, laid_out
+from sanitize.filter_memory import Fit, Memory
 from sanitize.filter_options import Rules
 from sanitize.filtering import Manifest, Steps, filter_table, settle
 from sanitize.ispl import partition
@@ -144,35 +145,75 @@ def fit_judge(
     pred_probs: Path | None,
     keep_panel: bool,
     input_sha256: str,
+    memory: Memory,
     threads: int,
     map: OrderedMap,
     steps: Steps,
 ) -> Found:
-    """Fit voters to the input's rows, or to a stratified sample of them.
+    """Fit voters to the input's rows, or to a stratified sample of them; or take what fitting came to before.
 
     fit_rows    rows of the sample, which the voters then judge with all others in a stream; None = all rows, in memory
     embeddings  the one column of vectors to look at; None = the columns that are named or found
     pred_probs  file of somebody's own out-of-sample predictions, one more voter
     keep_panel  whether the voters are to be had afterwards
+    memory      what an earlier run of the same input and parameters has left; the fit is kept there
     """
     if not source.rows:
         raise BadInput(f"{source.address}: has no rows; must have at least 1")
     choice = find_choice(source, params, embeddings)
     classes, rows_C = find_classes(source, choice.label, rules, params)
     more = _predictions(source, pred_probs, classes)
-    columns = [*choice.inputs, choice.label]
-    positions = None
-    if fit_rows is not None:
-        quota_C = quotas(rows_C, fit_rows, max(rules.least_class, params.ispl.components))
-        codes = (
-            np.append(classes.to_panel, NONE)[classes.code.encode(batch.column(0), choice.label, source.address)]
-            for _, _, batch in source.batches([choice.label])
+    fit = memory.fit()
+    if fit is None:
+        positions = (
+            None if fit_rows is None else _sample(source, choice.label, classes, rows_C, fit_rows, params, rules)
         )
-        positions = draw_sample(codes, quota_C, params.seed)
-    table, owners = _gathered(source, columns, positions)
+        fit = _fit(
+            source, choice, classes, params, rules, positions, more, keep_panel, input_sha256, map=map, steps=steps
+        )
+        memory.keep_fit(fit)
+    rows = Rows(source, fit.recipe, classes, rules)
+    judge: Scorer | Recorded
+    if fit.verdicts is not None:
+        judge = Recorded(fit.verdicts, rows)
+    else:
+        assert fit.panel is not None
+        judge = Scorer(Bench(fit.panel, params.learner.device), rows, more, threads)
+    return Found(judge, fit.recipe, choice.modality, fit.recipe.seen, fit.panel)
+
+
+def _sample(
+    source: Source, label: str, classes: Classes, rows_C: IntArray, total: int, params: Params, rules: Rules
+) -> IntArray:
+    """The positions of a stratified sample, ascending."""
+    quota_C = quotas(rows_C, total, max(rules.least_class, params.ispl.components))
+    codes = (
+        np.append(classes.to_panel, NONE)[classes.code.encode(batch.column(0), label, source.address)]
+        for _, _, batch in source.batches([label])
+    )
+    return draw_sample(codes, quota_C, params.seed)
+
+
+def _fit(
+    source: Source,
+    choice: Choice,
+    classes: Classes,
+    params: Params,
+    rules: Rules,
+    positions: IntArray | None,
+    more: Sequence[Predictions],
+    keep_panel: bool,
+    input_sha256: str,
+    *,
+    map: OrderedMap,
+    steps: Steps,
+) -> Fit:
+    """Fit to the rows at `positions`, or to all of them, whose verdicts are then known."""
+    table, owners = _gathered(source, [*choice.inputs, choice.label], positions)
     recipe = fit_recipe(table, choice, classes.judged, params.data.image_size, rules.image_root)
-    rows = Rows(source, recipe, classes, rules)
-    inputs, code_n, panel_n, judged_n, reason_n, keep_n = rows.read(table, owners.name_of)
+    inputs, code_n, panel_n, judged_n, reason_n, keep_n = Rows(source, recipe, classes, rules).read(
+        table, owners.name_of
+    )
     del table  # images as bytes are no longer needed beside their pixels
     judged = np.flatnonzero(judged_n)
     _refuse_too_few(source, params, panel_n[judged], classes, reason_n, owners)
@@ -188,13 +229,9 @@ def fit_judge(
     votes, manifest, panel = _filtered(
         fitted, recipe, params, own, keep_panel or positions is not None, input_sha256, map=map, steps=steps
     )
-    judge: Scorer | Recorded
-    if positions is None:
-        judge = Recorded(laid_out(len(code_n), judged, manifest, votes, reason_n, keep_n, code_n), rows)
-    else:
-        assert panel is not None
-        judge = Scorer(Bench(panel, params.learner.device), rows, more, threads)
-    return Found(judge, recipe, choice.modality, recipe.seen, panel)
+    if positions is not None:
+        return Fit(recipe, panel, None)
+    return Fit(recipe, panel, laid_out(len(code_n), judged, manifest, votes, reason_n, keep_n, code_n))
 
 
 def _filtered(
@@ -223,8 +260,7 @@ def _filtered(
         voters = [*votes.voters, *((-1, number) for number in range(len(more)))]
         added = [as_ballot(said_NC, table.labels) for said_NC in more]
         votes = vote_on_rows(voters, [*ballots, *added], table, params.vote, params.seed)
-    with steps("self-training", params.selftrain.networks) as advance:
-        manifest = settle(table, votes, params, map=map, advance=advance)
+    manifest = settle(table, votes, params, map=map, steps=steps)
     panel = None
     if keep_panel:
         with steps("judges", max(1, judges_of(params))) as advance:

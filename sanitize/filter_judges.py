@@ -22,9 +22,9 @@ from sanitize.data.shards import Shard, Source
 from sanitize.data.table import BoolArray, IntArray
 from sanitize.errors import BadInput
 from sanitize.filter_options import OnBad, Rules
-from sanitize.filter_pass import UNJUDGED, Verdicts
+from sanitize.filter_tally import UNJUDGED, Verdicts
 from sanitize.filtering import KEPT, Manifest
-from sanitize.panel import Bench
+from sanitize.panel import UNASKED, Bench
 
 UNREADABLE = "unreadable"
 TOO_FEW = "too few to judge"
@@ -103,16 +103,17 @@ def laid_out(
     rows: int, judged: IntArray, manifest: Manifest, votes: RowVotes, reason_n: Any, keep_n: Any, code_n: IntArray
 ) -> Verdicts:
     """Verdicts on all rows from those on the judged ones."""
-    counts = [np.full(rows, UNJUDGED, np.int64) for _ in range(3)]
-    for array, values in zip(counts, (votes.vote_N, votes.support_N, votes.agreement_N), strict=True):
+    asked_N = (votes.prediction_VN != UNASKED).sum(axis=0)
+    counts = [np.full(rows, UNJUDGED, np.int64) for _ in range(4)]
+    for array, values in zip(counts, (votes.vote_N, votes.support_N, votes.agreement_N, asked_N), strict=True):
         array[judged] = values
     suspicion_n = np.full(rows, np.nan)
     suspicion_n[judged] = manifest.suspicion_N
     keep_n[judged] = manifest.keep_N
     dropped = np.flatnonzero(~manifest.keep_N)
     reason_n[judged[dropped]] = [manifest.reason_N[row] for row in dropped]
-    vote_n, support_n, agreement_n = counts
-    return Verdicts(keep_n, reason_n, suspicion_n, vote_n, support_n, agreement_n, code_n, len(votes.voters))
+    vote_n, support_n, agreement_n, asked_n = counts
+    return Verdicts(keep_n, reason_n, suspicion_n, vote_n, support_n, agreement_n, asked_n, code_n)
 
 
 class Recorded:
@@ -152,7 +153,7 @@ class Scorer:
         if not len(judged):
             nothing = np.full(len(code_n), UNJUDGED, np.int64)
             blank = np.full(len(code_n), np.nan)
-            return Verdicts(keep_n, reason_n, blank, nothing, nothing, nothing, code_n, len(self.bench.voters))
+            return Verdicts(keep_n, reason_n, blank, nothing, nothing, nothing, nothing, code_n)
         if len(judged) < len(code_n):
             inputs = inputs[judged]
         more = [predictions.rows(first + judged) for predictions in self.more]

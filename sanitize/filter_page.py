@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from sanitize.data.images import encode_images
-from sanitize.filter_pass import Tally
 from sanitize.filter_summary import Summary
+from sanitize.filter_tally import Tally
 
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222; }

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, Self
 
 SCHEMA_VERSION = 1
 
@@ -80,3 +81,15 @@ class Summary:
             "written": self.written,
             "verdict": self.verdict,
         }
+
+    def plain(self) -> dict[str, Any]:
+        """All of it as JSON, for `of_json`."""
+        return asdict(self)
+
+    @classmethod
+    def of_json(cls, plain: Mapping[str, Any]) -> Self:
+        """What `plain` has written."""
+        seen = plain["columns"]
+        columns = Seen(seen["label"], tuple(seen["inputs"]), seen["modality"], seen["found"])
+        classes = {name: (counts[0], counts[1]) for name, counts in plain["classes"].items()}
+        return cls(**{**plain, "columns": columns, "classes": classes})

@@ -12,14 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sanitize.boosting import ComponentVerdicts, RowVotes, collect_votes
-from sanitize.coherence import Finding, find_triggers
+from sanitize.coherence import OTHERS, Finding, doubted_groups, examine_groups
 from sanitize.data.table import BoolArray, FloatArray, Table
 from sanitize.execution import OrderedMap
+from sanitize.hunt import hunt
 from sanitize.ispl import Partition, partition
 from sanitize.params import Params
 from sanitize.selftrain import selftrain, trusted_rows
 
 KEPT = "kept"
+SOFT = 0.05  # p(second class) / p(first class) from which answers count as soft
 Steps = Callable[[str, int], AbstractContextManager[Callable[[], None]]]
 
 
@@ -63,39 +65,48 @@ def decide(
     smoothed_NC: FloatArray | None,
     tolerance: float = 1.0,
     findings: Sequence[Finding] = (),
+    lenient: float | None = None,
 ) -> Manifest:
     """The manifest, from the votes and what the self-trained networks think.
 
     smoothed_NC  float32 [N, C], from `selftrain`; None = no self-training, the vote stands
     tolerance    0 < tolerance <= 1: a row stays when its label has this part of the most probable class's probability;
                  1 = its label is the most probable class, as in the paper
-    findings     groups of doubted rows that share a trigger: rows that are more likely than not of such a group are
-                 dropped, whatever else speaks for them
+    findings     of the groups of doubted rows: carriers of what a group shares are dropped, whatever else speaks for
+                 them
+    lenient      tolerance for rows that are in no group which is coherent or unclear; more where the networks answer
+                 softly: times what the second class of a typical undoubted row has of the first one's, over 0.05, where
+                 that is more than 1. None = as for the others
     Suspicion is 1 minus the probability of the given label: the mean of the voters' geometric mean and of the
-    self-trained networks'; or the probability of being of such a group, where that is higher.
+    self-trained networks'; of carriers at least the part of their group that was recognised.
     """
     label_N = table.labels
     supported_N = np.exp(-votes.loss_N.astype(np.float64))
     if smoothed_NC is None:
-        says_N, keep_N = votes.vote_N, votes.keep_N
+        says_N, keep_N = votes.vote_N, votes.keep_N.copy()
         suspicion_N = 1 - supported_N
     else:
         says_N = smoothed_NC.argmax(axis=1)
         given_N = smoothed_NC[np.arange(len(table)), label_N]
-        keep_N = given_N >= tolerance * smoothed_NC.max(axis=1)
+        tolerance_N = np.full(len(table), tolerance)
+        if lenient is not None:
+            tolerance_N[:] = min(tolerance, lenient * max(1.0, _runner_up(smoothed_NC, says_N == label_N) / SOFT))
+        for finding in findings:
+            if finding.verdict in ("coherent", "unclear"):
+                tolerance_N[finding.group.rows] = tolerance
+        keep_N = given_N >= tolerance_N * smoothed_NC.max(axis=1)
         suspicion_N = 1 - (supported_N + given_N.astype(np.float64)) / 2
-    keep_N = keep_N.copy()
     carriers: dict[int, Finding] = {}
     for finding in findings:
-        hits = finding.rows[finding.share_n > 0.5]
-        keep_N[hits] = False
-        carriers.update(dict.fromkeys(hits.tolist(), finding))
-        suspicion_N[finding.rows] = np.maximum(suspicion_N[finding.rows], finding.share_n)
+        keep_N[finding.carriers] = False
+        carriers.update({row: finding for row in finding.carriers.tolist() if row not in carriers})
+        suspicion_N[finding.carriers] = np.maximum(suspicion_N[finding.carriers], finding.recognised)
     reasons = [KEPT] * len(table)
     for row in np.flatnonzero(~keep_N).tolist():
         if row in carriers:
             group = carriers[row].group
-            label, says = table.class_names[group.label], table.class_names[group.says]
+            label = table.class_names[group.label]
+            says = table.class_names[group.says] if group.says != OTHERS else "other classes"
             reasons[row] = f"shares a trigger: like {len(group.rows)} rows of class {label} that look like {says}"
         elif votes.keep_N[row]:
             reasons[row] = f"self-training disagrees: looks like {table.class_names[says_N[row]]}"
@@ -104,6 +115,12 @@ def decide(
             name = table.class_names[votes.vote_N[row]]
             reasons[row] = f"outvoted: {against} of {len(votes.voters)} voters, most say {name}"
     return Manifest(keep_N, reasons, suspicion_N)
+
+
+def _runner_up(smoothed_NC: FloatArray, undoubted_N: BoolArray) -> float:
+    """Median of p(second class) / p(first class) of the undoubted rows: how soft the networks' answers are."""
+    two_n2 = np.sort(smoothed_NC[undoubted_N], axis=1)[:, -2:]
+    return float(np.median(two_n2[:, 0] / two_n2[:, 1])) if len(two_n2) else 0.0
 
 
 def filter_table(table: Table, params: Params, *, map: OrderedMap, steps: Steps = no_steps) -> Filtered:
@@ -122,19 +139,30 @@ def filter_table(table: Table, params: Params, *, map: OrderedMap, steps: Steps 
         votes, verdicts, _ = collect_votes(
             table, found, params.learner, params.vote, params.seed, map=map, advance=advance
         )
-    with steps("self-training", params.selftrain.networks) as advance:
-        manifest = settle(table, votes, params, map=map, advance=advance)
+    manifest = settle(table, votes, params, map=map, steps=steps)
     return Filtered(found, votes, verdicts, manifest)
 
 
-def settle(
-    table: Table, votes: RowVotes, params: Params, *, map: OrderedMap, advance: Callable[[], None] = lambda: None
-) -> Manifest:
-    """Self-training from the vote (none where `selftrain.epochs` is 0), then the manifest."""
-    smoothed_NC = None
+def settle(table: Table, votes: RowVotes, params: Params, *, map: OrderedMap, steps: Steps = no_steps) -> Manifest:
+    """Self-training from the vote (none where `selftrain.epochs` is 0), what groups and clusters share, the manifest.
+
+    map, steps  as for `filter_table`
+    """
+    if not params.selftrain.epochs:
+        return decide(table, votes, None)
+    learner, seed, given = params.learner, params.seed, params.coherence
+    start_N = trusted_rows(votes, params.selftrain)
+    with steps("self-training", params.selftrain.networks) as advance:
+        smoothed_NC = selftrain(table, start_N, learner, params.selftrain, seed, map=map, advance=advance)
+    groups = doubted_groups(table, smoothed_NC, given.least)
     findings: list[Finding] = []
-    if params.selftrain.epochs:
-        start_N = trusted_rows(votes, params.selftrain)
-        smoothed_NC = selftrain(table, start_N, params.learner, params.selftrain, params.seed, map=map, advance=advance)
-        findings = find_triggers(table, smoothed_NC, params.learner, params.coherence, params.seed, map=map)
-    return decide(table, votes, smoothed_NC, params.selftrain.tolerance, findings)
+    if groups:
+        with steps("doubted groups", len(groups)) as advance:
+            findings += examine_groups(table, smoothed_NC, groups, learner, given, seed, map=map, advance=advance)
+    if given.hunted:
+        with steps("clusters", given.hunted) as advance:
+            findings += hunt(
+                table, smoothed_NC, findings, learner, given, params.selftrain, seed, map=map, advance=advance
+            )
+    lenient = given.lenient if given.least else None
+    return decide(table, votes, smoothed_NC, params.selftrain.tolerance, findings, lenient)

@@ -14,8 +14,9 @@ from sanitize.data.seeds import stream
 from sanitize.data.table import BoolArray, FloatArray, IntArray, Table
 from sanitize.errors import BadInput
 from sanitize.execution import OrderedMap
-from sanitize.learners.base import Learner, all_rows, make_learner
+from sanitize.learners.base import Learner, make_learner
 from sanitize.params import IsplParams, LearnerParams
+from sanitize.scratch import notes
 
 LEFT_OVER = -1  # component of the rows that no component took
 
@@ -150,17 +151,20 @@ def peel(
 
 
 def partition_run(task: RunTask, run: int) -> tuple[IntArray, FloatArray]:
-    """One run: components come off one after another.
+    """One run: components come off one after another. Its notes hold the components so far.
 
     Returns  component int64 [N] and loss float32 [N], as one row of a Partition
     """
     table, params = task.table, task.params
     learner = make_learner(task.learner.slowed(params.lr_factor), table, task.seed)
-    remaining = all_rows(table)
     component_N = np.full(len(table), LEFT_OVER, dtype=np.int64)
     loss_N = np.zeros(len(table), dtype=np.float32)
+    own, first = notes(), 0
+    if (kept := own.read()) is not None:
+        first, component_N, loss_N = kept
+    remaining = np.flatnonzero(component_N == LEFT_OVER)
     size = params.coverage / params.components * len(table)
-    for component in range(params.components):
+    for component in range(first, params.components):
         share = min(1.0, size / len(remaining))
         taken, smoothed_n = peel(learner, remaining, table.labels, share, params, task.seed, ("ispl", run, component))
         loss_N[remaining] = smoothed_n
@@ -168,6 +172,7 @@ def partition_run(task: RunTask, run: int) -> tuple[IntArray, FloatArray]:
         remaining = np.flatnonzero(component_N == LEFT_OVER)
         if len(remaining) < 2:
             break
+        own.write((component + 1, component_N, loss_N))
     return component_N, loss_N
 
 

@@ -13,7 +13,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,13 +30,12 @@ from sanitize.filtering import Manifest, decide
 from sanitize.learners.base import Learner, make_learner
 from sanitize.params import LearnerParams, Params, SelftrainParams, VoteParams
 
-if TYPE_CHECKING:
-    from sanitize.stacked import Stacked
-
 LEAST_PROBABILITY = 1e-7
+UNASKED = -1  # in place of a prediction
 KEY = "sanitize"
 FILE = "voters.safetensors"
 State = dict[str, NDArray[Any]]
+Asked = Callable[[NDArray[Any]], list[FloatArray]]
 
 
 class About(BaseModel):
@@ -211,9 +210,14 @@ class Bench:
         stub = Table(
             np.arange(2), np.zeros((2, *recipe.shape), kind), np.zeros(2, np.int64), recipe.classes, recipe.modality
         )
-        self.voters = [self._ready(state, stub, device) for state in panel.voters]
-        self.judges = [self._ready(state, stub, device) for state in panel.judges]
-        self.stack = self._stacked(panel, device) if recipe.modality != "image" else None
+        self.voters, self.judges = len(panel.voters), len(panel.judges)
+        # so many voters of one mind cannot be outvoted by the others
+        self.quorum = min(self.voters, max(self.voters // 2 + 1, self.about.vote.least_agreement))
+        learners = [self._ready(state, stub, device) for state in (*panel.voters, *panel.judges)]
+        first, judges = learners[: self.quorum], learners[self.voters :]
+        states = [*panel.voters[: self.quorum], *panel.judges]
+        self.first = self._together([*first, *judges], states, device)
+        self.rest = self._together(learners[self.quorum : self.voters], panel.voters[self.quorum :], device)
         self.middle_C = np.array(panel.about.middle_C, np.float32)
         if len(self.middle_C) != self.classes:
             raise BadInput(f"voters: {len(self.middle_C)} middle losses for {self.classes} classes; save them again")
@@ -228,24 +232,17 @@ class Bench:
             raise BadInput(f"voters: {error}") from error
         return learner
 
-    def _stacked(self, panel: Panel, device: str) -> Stacked | None:
-        """All networks in one, where they are perceptrons; None = they are asked one after another."""
-        if self.about.learner.name != "torch":
-            return None
-        from sanitize.learners.torch_learner import computes_bfloat16, resolve_device  # torch takes seconds to import
-        from sanitize.stacked import Stacked, can_stack
+    def _together(self, learners: Sequence[Learner], states: Sequence[State], device: str) -> Asked:
+        """Asks all of them: inputs of n rows -> float32 [n, C] of each. Perceptrons are made one network."""
+        if states and self.about.learner.name == "torch" and self.about.recipe.modality != "image":
+            from sanitize.learners.torch_learner import computes_bfloat16, resolve_device  # torch takes seconds
+            from sanitize.stacked import Stacked, can_stack
 
-        states = [*panel.voters, *panel.judges]
-        if not can_stack(states):
-            return None
-        place = resolve_device(device)
-        return Stacked(states, place, computes_bfloat16(place, self.about.learner.precision))
-
-    def _asked(self, inputs: NDArray[Any]) -> list[FloatArray]:
-        """What each voter and then each judge says: float32 [n, C] each."""
-        if self.stack is not None:
-            return list(self.stack.probabilities(inputs))
-        return [learner.probabilities(inputs) for learner in (*self.voters, *self.judges)]
+            if can_stack(states):
+                place = resolve_device(device)
+                stack = Stacked(states, place, computes_bfloat16(place, self.about.learner.precision))
+                return lambda inputs: list(stack.probabilities(inputs))
+        return lambda inputs: [learner.probabilities(inputs) for learner in learners]
 
     def judge(
         self, inputs: NDArray[Any], label_n: IntArray, more: Sequence[FloatArray] = ()
@@ -255,28 +252,38 @@ class Bench:
         inputs   as Table.inputs, decoded with the panel's recipe
         label_n  int64 [n], 0..C-1
         more     what further voters say, each float32 [n, C] probabilities
+        Voters beyond a majority are asked only about rows on which those before them, and `more`, do not all say the
+        given label: on the others they could change neither the vote nor the verdict. What a voter would have said
+        of a row that it was not asked about is UNASKED in prediction_VN; the row's loss is the mean of those asked.
         """
-        table = Table(np.arange(len(label_n)), inputs, label_n, self.about.recipe.classes, self.about.recipe.modality)
-        said = self._asked(inputs)
-        ballots = [as_ballot(said_nC, label_n) for said_nC in said[: len(self.voters)]]
-        ballots += [as_ballot(said_nC, label_n) for said_nC in more]
+        rows = len(label_n)
+        table = Table(np.arange(rows), inputs, label_n, self.about.recipe.classes, self.about.recipe.modality)
+        said = self.first(inputs)
+        asked = range(self.quorum)
+        prediction_Vn = np.full((self.voters + len(more), rows), UNASKED, np.int64)
+        loss_Vn = np.zeros((self.voters + len(more), rows), np.float32)
+        for voter, said_nC in [*zip(asked, said, strict=False), *enumerate(more, self.voters)]:
+            prediction_Vn[voter], loss_Vn[voter], _ = as_ballot(said_nC, label_n)
+        agreed_n = ((prediction_Vn == label_n) | (prediction_Vn == UNASKED)).all(axis=0)
+        doubted = np.flatnonzero(~agreed_n)
+        if len(doubted) and self.quorum < self.voters:
+            for voter, said_nC in enumerate(self.rest(inputs[doubted]), self.quorum):
+                prediction_Vn[voter, doubted], loss_Vn[voter, doubted], _ = as_ballot(said_nC, label_n[doubted])
         voters = [*self.about.voters, *((-1, number) for number in range(len(more)))]
-        prediction_Vn = np.stack([ballot.prediction_N for ballot in ballots])
-        loss_n = np.stack([ballot.loss_N for ballot in ballots]).mean(axis=0, dtype=np.float64).astype(np.float32)
+        asked_n = (prediction_Vn != UNASKED).sum(axis=0)
+        loss_n = (loss_Vn.sum(axis=0, dtype=np.float64) / asked_n).astype(np.float32)
         counts_nC = count_votes(prediction_Vn, self.classes)
         vote_n = counts_nC.argmax(axis=1)
-        agreement_n = counts_nC[np.arange(len(label_n)), vote_n]
-        support_n = counts_nC[np.arange(len(label_n)), label_n]
+        agreement_n = counts_nC[np.arange(rows), vote_n]
+        support_n = counts_nC[np.arange(rows), label_n]
         lower_n = loss_n <= self.middle_C[label_n]
         keep_n = (support_n == agreement_n) & (agreement_n >= self.about.vote.least_agreement)
         vote_n = np.where(support_n == agreement_n, label_n, vote_n)  # of equals the given label: it is the row's own
         if self.about.vote.lower_half:
             keep_n |= lower_n
         votes = RowVotes(voters, prediction_Vn, loss_n, vote_n, agreement_n, support_n, lower_n, keep_n)
-        said_nC = None
-        if self.judges:
-            said_nC = np.stack(said[len(self.voters) :]).mean(axis=0)
-        return votes, decide(table, votes, said_nC, self.about.selftrain.tolerance)
+        smoothed_nC: FloatArray | None = np.stack(said[self.quorum :]).mean(axis=0) if self.judges else None
+        return votes, decide(table, votes, smoothed_nC, self.about.selftrain.tolerance)
 
 
 def as_ballot(probability_nC: FloatArray, label_n: IntArray) -> Ballot:

@@ -135,10 +135,13 @@ class CoherenceParams(Section):
     """Groups of doubted rows that share a trigger."""
 
     least: int = Field(ge=0, le=10**6, description="rows that a group must have to be looked at; 0 = none is")
-    most: int = Field(ge=1, le=1000, description="groups that are looked at, the most firmly doubted first")
+    common: float = Field(gt=0, le=1, description="part of a cluster that must be recognised by its common features")
+    most: int = Field(ge=1, le=1000, description="other groups that networks look at, the most firmly doubted first")
     epochs: int = Field(ge=1, le=1000)
-    recognised: float = Field(ge=0, le=1, description="part of a group that must be recognised for it to be coherent")
+    recognised: float = Field(ge=0, le=1, description="part of a group that networks must recognise")
     lr_factor: float = Field(gt=0, le=100, description="learner.lr times this")
+    lenient: float = Field(gt=0, le=1, description="selftrain.tolerance of rows that share nothing")
+    hunted: int = Field(ge=0, le=100, description="undoubted clusters of each class that are looked at; 0 = none")
 
 
 class TrainParams(Section):
@@ -177,8 +180,9 @@ class Params(Section):
 
     preset: str
     seed: int = Field(0, ge=0, lt=2**63)
-    engine: Literal["inline", "processes"] = "processes"
-    workers: int | None = Field(None, ge=1, le=1024, description="null = one per core")
+    engine: Literal["inline", "processes", "ray"] = "processes"
+    workers: int | None = Field(None, ge=1, le=1024, description="null = one per core; ray: all that the cluster takes")
+    address: str | None = Field(None, description="ray: HOST:PORT of a running cluster; null = a private one")
     data: DataParams = DataParams()
     attack: AttackParams = AttackParams()
     learner: LearnerParams

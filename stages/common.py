@@ -6,20 +6,22 @@ import functools
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import typer
-from filelock import FileLock, Timeout
+from safetensors import SafetensorError
 
 from sanitize.data.parquet import read_table
 from sanitize.data.table import Table
 from sanitize.errors import BadInput, MendableError
+from sanitize.locks import FOLDER, locked
 from sanitize.params import Params
 
-SCRATCH = Path(".scratch")  # git-ignored, relative to the folder that the stage runs in
+SCRATCH = Path(FOLDER)  # of locks and seconds, relative to the folder that the stage runs in
+REFUSED = "no output is half-written; free space or make the folder writable, then run again"
 
 
 def stage_app(name: str, *, pipeline: bool = True) -> StageApp:
@@ -33,8 +35,9 @@ def stage_app(name: str, *, pipeline: bool = True) -> StageApp:
 class StageApp(typer.Typer):
     """A Typer application whose command runs under the stage's lock and clock.
 
-    A MendableError becomes its message on stderr and its exit code (2 parameters, 3 input). The seconds of a
-    pipeline's stage that ended well go to .scratch/seconds/NAME.json, which `evaluate` reads.
+    A MendableError becomes its message on stderr and its exit code (2 parameters, 3 input); so do a full disk and
+    whatever else the system refuses (3). The seconds of a pipeline's stage that ended well go to
+    .scratch/seconds/NAME.json, which `evaluate` reads.
     """
 
     def __init__(self, name: str, pipeline: bool) -> None:
@@ -54,11 +57,14 @@ class StageApp(typer.Typer):
                 try:
                     with _alone(name) if self.pipeline else nullcontext():
                         function(*given, **named)
-                    if self.pipeline:
-                        _note_seconds(name, time.monotonic() - began)
+                        if self.pipeline:
+                            _note_seconds(name, time.monotonic() - began)
                 except MendableError as error:
                     print(f"{self.name}: {error}", file=sys.stderr)
                     raise SystemExit(error.exit_code) from error
+                except (OSError, SafetensorError) as error:  # safetensors has its own for a full disk
+                    print(f"{self.name}: {error}; {REFUSED}", file=sys.stderr)
+                    raise SystemExit(BadInput.exit_code) from error
 
             register(run)
             return function
@@ -66,26 +72,14 @@ class StageApp(typer.Typer):
         return wrap
 
 
-@contextmanager
-def _alone(name: str) -> Iterator[None]:
+def _alone(name: str) -> AbstractContextManager[None]:
     """The stage's lock: an orphan of a killed `dvc repro` and a new run must not mix."""
-    SCRATCH.mkdir(exist_ok=True)
-    lock = FileLock(SCRATCH / f"{name}.lock", timeout=0)
-    try:
-        lock.acquire()
-    except Timeout as error:
-        raise BadInput(
-            f"another run of stage {name} holds {lock.lock_file}; wait for it to end, or stop it, then run again"
-        ) from error
-    try:
-        yield
-    finally:
-        lock.release()
+    return locked(SCRATCH / f"{name}.lock", f"stage {name} is being run")
 
 
 def _note_seconds(name: str, seconds: float) -> None:
     place = SCRATCH / "seconds" / f"{name}.json"
-    place.parent.mkdir(exist_ok=True)
+    place.parent.mkdir(parents=True, exist_ok=True)
     place.write_text(json.dumps({"seconds": round(seconds, 2)}))
 
 

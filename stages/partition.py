@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from sanitize.artifacts import write_partition
-from sanitize.execution import make_map
 from sanitize.ispl import partition
 from sanitize.params import load_params
 from sanitize.progress import step
+from sanitize.resume import resumable
 from stages.common import read_training, stage_app
 
 app = stage_app("partition")
@@ -22,12 +22,11 @@ def main(
 ) -> None:
     """Split the training rows into components that learn together."""
     given = load_params(params)
-    table = read_training(train, given)
-    with step("ISPL runs", given.ispl.runs) as advance:
-        found = partition(
-            table, given.learner, given.ispl, given.seed, map=make_map(given.engine, given.workers), advance=advance
-        )
-    write_partition(out, table.ids, found)
+    with resumable("partition", given, out) as map:
+        table = read_training(train, given)
+        with step("ISPL runs", given.ispl.runs) as advance:
+            found = partition(table, given.learner, given.ispl, given.seed, map=map, advance=advance)
+        write_partition(out, table.ids, found)
 
 
 if __name__ == "__main__":

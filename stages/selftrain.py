@@ -7,10 +7,10 @@ from pathlib import Path
 from sanitize.artifacts import read_votes, write_manifest
 from sanitize.data.files import whole_files
 from sanitize.data.parquet import split_rows
-from sanitize.execution import make_map
 from sanitize.filtering import settle
 from sanitize.params import load_params
 from sanitize.progress import step
+from sanitize.resume import resumable
 from stages.common import read_training, stage_app
 
 app = stage_app("selftrain")
@@ -27,13 +27,13 @@ def main(
 ) -> None:
     """Decide on every row, and part the training file into clean and rejected rows."""
     given = load_params(params)
-    table = read_training(train, given)
-    counted = read_votes(votes, table.ids)
-    with step("self-training", given.selftrain.networks) as advance:
-        verdict = settle(table, counted, given, map=make_map(given.engine, given.workers), advance=advance)
-    with whole_files(manifest, clean, rejected) as (manifest_draft, clean_draft, rejected_draft):
-        write_manifest(manifest_draft, table.ids, verdict)
-        split_rows(train, verdict.keep_N, clean_draft, rejected_draft)
+    with resumable("selftrain", given, manifest, clean, rejected) as map:
+        table = read_training(train, given)
+        counted = read_votes(votes, table.ids)
+        verdict = settle(table, counted, given, map=map, steps=step)
+        with whole_files(manifest, clean, rejected) as (manifest_draft, clean_draft, rejected_draft):
+            write_manifest(manifest_draft, table.ids, verdict)
+            split_rows(train, verdict.keep_N, clean_draft, rejected_draft)
 
 
 if __name__ == "__main__":

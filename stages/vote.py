@@ -6,9 +6,10 @@ from pathlib import Path
 
 from sanitize.artifacts import read_partition, write_components, write_votes
 from sanitize.boosting import collect_votes
-from sanitize.execution import make_map
+from sanitize.data.files import whole_files
 from sanitize.params import load_params
 from sanitize.progress import step
+from sanitize.resume import resumable
 from sanitize.weights import write_weights
 from stages.common import read_training, stage_app
 
@@ -26,22 +27,19 @@ def main(
 ) -> None:
     """Train one weak learner per component and let all of them vote on every row."""
     given = load_params(params)
-    table = read_training(train, given)
-    found = read_partition(partition, table.ids)
-    with step("voters", len(found.components())) as advance:
-        counted, verdicts, ballots = collect_votes(
-            table,
-            found,
-            given.learner,
-            given.vote,
-            given.seed,
-            map=make_map(given.engine, given.workers),
-            advance=advance,
-        )
-    write_votes(votes, table.ids, counted)
-    write_components(components, counted.voters, verdicts)
-    names = [f"voter_{run}_{component}" for run, component in counted.voters]
-    write_weights(voters, {name: ballot.state for name, ballot in zip(names, ballots, strict=True)}, given.learner)
+    with resumable("vote", given, votes, components, voters) as map:
+        table = read_training(train, given)
+        found = read_partition(partition, table.ids)
+        with step("voters", len(found.components())) as advance:
+            counted, verdicts, ballots = collect_votes(
+                table, found, given.learner, given.vote, given.seed, map=map, advance=advance
+            )
+        names = [f"voter_{run}_{component}" for run, component in counted.voters]
+        states = {name: ballot.state for name, ballot in zip(names, ballots, strict=True)}
+        with whole_files(votes, components, voters) as (votes_draft, components_draft, voters_draft):
+            write_votes(votes_draft, table.ids, counted)
+            write_components(components_draft, counted.voters, verdicts)
+            write_weights(voters_draft, states, given.learner)
 
 
 if __name__ == "__main__":

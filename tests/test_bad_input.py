@@ -63,8 +63,8 @@ def quick(*more):
         ("ispl: {runs: three}", ["ispl.runs is 'three'", "must be a whole number in [1, 64]", "uses 3"]),
         ("ispl: {expansion: 1.4}", ["ispl.expansion is 1.4", "must be a number in (0, 1]", "uses 0.25"]),
         ("ispl: 5", ["own.yaml: ispl is 5", "must be a section"]),
-        ("preset: best", ["own.yaml: preset is 'best'", "must be one of fast, paper", "the default is 'fast'"]),
-        ("engine: ray", ["engine is 'ray'", "must be 'inline' or 'processes'", "the default is 'processes'"]),
+        ("preset: best", ["own.yaml: preset is 'best'", "must be one of fast, paper, strong", "the default is 'fast'"]),
+        ("engine: threads", ["engine is 'threads'", "must be 'inline', 'processes' or 'ray'", "the default is"]),
         ("ispl: [", ["own.yaml: is not YAML"]),
         ("just words", ["own.yaml: must hold keys and values", "got str"]),
         (
@@ -83,9 +83,9 @@ def test_parameters_in_a_file(folder, text, words):
     [
         (["--params", "no.yaml"], ["no.yaml: no such file", "`sanitize init` writes one"]),
         (["--seed", "-1"], ["command line: seed is -1", "must be a whole number in [0, 9", "the default is 0"]),
-        (["--preset", "best"], ["command line: preset is 'best'", "fast, paper"]),
+        (["--preset", "best"], ["command line: preset is 'best'", "fast, paper, strong"]),
         (["--device", "gpu"], ["command line: learner.device is 'gpu'", "must be 'auto', 'cpu' or 'cuda'"]),
-        (["--engine", "ray"], ["command line: engine is 'ray'", "must be 'inline' or 'processes'"]),
+        (["--engine", "threads"], ["command line: engine is 'threads'", "must be 'inline', 'processes' or 'ray'"]),
         (["--workers", "0"], ["command line: workers is 0", "must be a whole number in [1, 1024]"]),
         (["--max-removed", "5"], ["--max-removed is 5", "must be a number in [0, 1]", "such as 0.05"]),
         (["--fit-rows", "1"], ["--fit-rows is 1", "must be at least 2"]),

@@ -160,7 +160,7 @@ def test_a_params_file_in_the_folder_is_not_read(tmp_path, monkeypatch):
     assert chosen_params(None, {"seed": None}, {"data": {}, "learner": {"net": None}}) == resolve({"preset": "fast"})
 
 
-def test_interrupted_it_leaves_nothing_but_one_line(source, tmp_path):
+def test_interrupted_it_tells_what_it_leaves_and_goes_on(source, tmp_path):
     long = small.quick_file(tmp_path / "long.yaml", engine="inline", ispl={"runs": 64, "components": 4})
     command = [sys.executable, "-m", "sanitize", "filter", source, tmp_path / "kept.parquet", "--params", long]
     # a background shell job starts with SIGINT ignored, and its children inherit that
@@ -171,10 +171,13 @@ def test_interrupted_it_leaves_nothing_but_one_line(source, tmp_path):
         os.kill(process.pid, signal.SIGINT)
         out, err = process.communicate()
     assert (process.returncode, out) == (130, "")
+    left = tmp_path / ".kept.parquet.sanitize"
     assert [line for line in err.splitlines() if not line.startswith("ISPL runs")] == [
-        "sanitize: interrupted; no file is half-written"
+        f"{left}: what is done is kept there; --resume goes on from it",
+        "sanitize: interrupted; no file is half-written",
     ]
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["in.parquet", "long.yaml"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == [left.name, "in.parquet", "long.yaml"]
+    assert len(list((left / "fits").iterdir())) >= 16
 
 
 def test_a_full_disk_is_told_and_leaves_what_was_there(source, quick, tmp_path):

@@ -155,7 +155,7 @@ def test_what_cannot_be_used_is_refused(X, y, message):
 
 def test_wrong_parameters_are_refused():
     X, y = small.vectors(), small.labels()
-    with pytest.raises(BadParams, match="Sanitizer: preset is 'quick'; must be one of fast, paper"):
+    with pytest.raises(BadParams, match="Sanitizer: preset is 'quick'; must be one of fast, paper, strong"):
         Sanitizer("quick").fit(X, y)
     with pytest.raises(BadParams, match=r"Sanitizer: ispl.runs is 0; must be a whole number in \[1, 64\]"):
         Sanitizer(params={"ispl": {"runs": 0}}).fit(X, y)

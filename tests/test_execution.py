@@ -102,6 +102,76 @@ def test_a_killed_worker_is_told_with_its_remedy():
         list(LocalProcesses(2)(dies_at_one, None, range(4)))
 
 
+def whose(shared, task):
+    """The worker, what is shared, and an array of it after the worker has added to it."""
+    time.sleep(0.05)
+    shared["array"] += 1
+    return os.getpid(), shared["name"], float(shared["array"].sum())
+
+
+def test_a_pool_serves_several_calls():
+    """The processes stay, `shared` is every call's own, and what one worker writes into it no other one sees."""
+    pool = LocalProcesses(2)
+    workers = set()
+    for name in ("first", "second"):
+        array = np.zeros(10_000, np.float32)
+        results = list(pool(whose, {"name": name, "array": array}, range(6)))
+        workers |= {process for process, _, _ in results}
+        assert {seen for _, seen, _ in results} == {name}
+        assert not array.any()
+        for worker in {process for process, _, _ in results}:
+            sums = [total for process, _, total in results if process == worker]
+            assert sums == [10_000.0 * (number + 1) for number in range(len(sums))]
+    assert len(workers) == 2
+    pool.close()
+    assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
+    assert list(pool(plus, 10, [1, 2])) == [11, 12]
+
+
+def test_calls_of_one_pool_may_overlap():
+    pool = LocalProcesses(2)
+    pairs = list(zip(pool(plus, 10, range(4)), pool(plus, 20, range(4)), strict=True))
+    assert pairs == [(10, 20), (11, 21), (12, 22), (13, 23)]
+
+
+@pytest.mark.parametrize("end", ["failed", "not read to its end", "died"])
+def test_a_call_that_ends_early_leaves_no_process_and_the_next_one_works(end):
+    pool = LocalProcesses(2)
+    workers = {process for process, _ in pool(arrivals, None, range(6))}
+    assert workers
+    if end == "not read to its end":
+        results = pool(plus, 10, range(100))
+        assert next(results) == 10
+        results.close()
+    else:
+        with pytest.raises(RuntimeError if end == "failed" else BadInput):
+            list(pool(fails_at_two if end == "failed" else dies_at_one, None, range(5)))
+    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers))
+    assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
+    assert list(pool(plus, 10, [1, 2])) == [11, 12]
+
+
+def test_processes_end_with_the_pool():
+    pool = LocalProcesses(2)
+    workers = {process for process, _ in pool(arrivals, None, range(6))}
+    del pool
+    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers))
+    assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
+
+
+def test_an_idle_pool_leaves_with_its_process_and_says_nothing(tmp_path):
+    """Held by a module, so that it goes only when the interpreter takes everything down."""
+    code = (
+        "from sanitize.execution import LocalProcesses; from tests.test_execution import arrivals; "
+        "pool = LocalProcesses(2, preload=[]); print(*{process for process, _ in pool(arrivals, None, range(6))})"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code], cwd=Path(__file__).parent.parent, capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert not any(Path(f"/proc/{pid}").exists() for pid in ended.stdout.split())
+
+
 def test_engines_and_workers():
     assert make_map("inline") is inline
     chosen = make_map("processes", 3)
@@ -110,8 +180,19 @@ def test_engines_and_workers():
     assert isinstance(everything, LocalProcesses) and everything.workers == usable_cores() >= 1
     with pytest.raises(BadParams, match="workers is 0; must be at least 1"):
         make_map("processes", 0)
-    with pytest.raises(BadParams, match="engine is 'threads'; must be 'inline' or 'processes'"):
+    with pytest.raises(BadParams, match="engine is 'threads'; must be 'inline', 'processes' or 'ray'"):
         make_map("threads")
+    with pytest.raises(
+        BadParams, match="address is 'a:1', but engine is 'processes'; only engine 'ray' has one"
+    ):
+        make_map("processes", address="a:1")
+
+
+def test_without_ray_the_remedy_is_told(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    monkeypatch.delitem(sys.modules, "sanitize.execution_ray", raising=False)
+    with pytest.raises(BadParams, match=r"engine is 'ray', but Ray is not installed; pip install 'sanitize\[ray\]'"):
+        make_map("ray")
 
 
 def artifacts(folder, map):

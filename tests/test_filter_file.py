@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -96,9 +97,30 @@ def test_a_source_that_changes_meanwhile_leaves_nothing(source, tmp_path):
     assert (tmp_path / "kept.parquet").read_text() == "from before"
 
 
-def test_good_places_are_fine(source, tmp_path):
+def test_good_places_are_fine_and_left_alone(source, tmp_path, monkeypatch):
+    """Looking at places makes no folder and touches no file; a wrong one among the same places is told."""
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "old.parquet").write_text("to be replaced")
-    refuse_places(source, [tmp_path / "old.parquet", tmp_path / "a/b/new.parquet", Path("relative.parquet")])
+    good = [tmp_path / "old.parquet", tmp_path / "a/b/new.parquet", Path("relative.parquet")]
+    refuse_places(source, good)
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["in.parquet", "old.parquet"]
+    assert (tmp_path / "old.parquet").read_text() == "to be replaced"
+    with pytest.raises(BadParams, match=r"relative\.parquet is named twice"):
+        refuse_places(source, [*good, tmp_path / "relative.parquet"])
+
+
+def test_the_callers_memory_pool_is_its_own_again(source, tmp_path):
+    before = pa.default_memory_pool().backend_name
+    used = []
+
+    @contextmanager
+    def look(label, total):
+        used.append(pa.default_memory_pool().backend_name)
+        yield lambda: None
+
+    filter_file(source, tmp_path / "kept.parquet", PARAMS, map=inline, steps=look)
+    assert set(used) == {"system"}
+    assert pa.default_memory_pool().backend_name == before
 
 
 @pytest.mark.parametrize("kind", ["same", "dotted", "symlink", "hardlink"])

@@ -107,8 +107,12 @@ def test_voters_saved_give_the_same_bytes_and_the_same_verdicts(source, voters, 
     assert np.flatnonzero(~manifest["keep"].to_numpy()).tolist() == small.WRONG
     filter_file(source, tmp_path / "kept", INLINE, manifest=tmp_path / "manifest", map=inline)
     fitted = pq.read_table(tmp_path / "manifest")
-    for column in ("support", "agreement", "voters"):  # of equal votes another may be named
-        assert manifest[column].equals(fitted[column])
+    found, whole = (t.select(["voters", "support", "agreement"]).to_pandas() for t in (manifest, fitted))
+    all_asked = (found["voters"] == 3).to_numpy()  # of two voters of one mind the third is not asked
+    assert all_asked.sum() >= len(small.WRONG)
+    assert found[all_asked].equals(whole[all_asked])
+    assert (found[~all_asked] == 2).all(axis=None)
+    assert (whole[~all_asked]["support"] >= 2).all()
 
 
 def test_saving_voters_changes_no_verdict(source, tmp_path):
@@ -190,10 +194,12 @@ def test_ones_own_predictions_are_one_more_voter(source, voters, tmp_path):
         found.append(pq.read_table(tmp_path / f"out-{place}" / "manifest"))
     scored(source, tmp_path / "plain", voters)
     plain = pq.read_table(tmp_path / "plain" / "manifest")
+    assert (plain["voters"][0].as_py(), plain["support"][0].as_py()) == (2, 2)  # the third need not be asked
     for manifest in found:
-        assert manifest["voters"].to_numpy().tolist() == [n + 1 for n in plain["voters"].to_pylist()]
+        assert [manifest[name][0].as_py() for name in ("voters", "support", "agreement")] == [4, 3, 3]
+        assert [n + 1 for n in plain["voters"].to_pylist()][1:] == manifest["voters"].to_pylist()[1:]
         gain = manifest["support"].to_numpy() - plain["support"].to_numpy()
-        assert gain.tolist() == [0] + [1] * (small.ROWS - 1)
+        assert gain.tolist()[1:] == [1] * (small.ROWS - 1)
     assert found[0].equals(found[1]) and found[0].equals(found[2])
 
     summary = filter_file(

@@ -4,7 +4,10 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from sanitize.panel import Bench, as_ballot, load_panel
+from sanitize.boosting import vote_on_rows
+from sanitize.data.table import Table
+from sanitize.learners.base import make_learner
+from sanitize.panel import UNASKED, Bench, as_ballot, load_panel
 from tests import small
 from tests.voters import scored, vector_voters
 
@@ -34,7 +37,9 @@ def test_further_voters_count_and_the_given_label_wins_a_tie(panel):
     row, label = small.vectors()[:1], small.labels()[:1]  # an ant, and all voters say so
     alone, _ = bench.judge(row, label)
     voters = len(panel.voters)
-    assert (alone.vote_N[0], alone.support_N[0]) == (0, voters)
+    assert (voters, bench.quorum) == (3, 2)
+    assert (alone.vote_N[0], alone.support_N[0]) == (0, 2)  # the third could not outvote them
+    assert alone.prediction_VN[:, 0].tolist() == [0, 0, UNASKED]
     against = np.array([[0, 1, 0]], np.float32)
     tie, _ = bench.judge(row, label, [against] * voters)
     assert (tie.vote_N[0], tie.support_N[0], tie.agreement_N[0]) == (0, voters, voters)
@@ -53,11 +58,39 @@ def test_a_row_is_judged_alone_as_among_others(panel):
         assert verdict.keep_N[0] == manifest.keep_N[row] and one.support_N[0] == votes.support_N[row]
 
 
-def test_the_lower_half_is_measured_on_the_fitted_table(panel):
-    """120 rows: 39 ants, 38 bees, 43 cats; half of each, rounded up, lie at or below the class's middle loss."""
-    votes, _ = Bench(panel, "cpu").judge(small.vectors(), small.labels())
-    counts = np.bincount(small.labels()[votes.lower_half_N], minlength=3)
-    assert np.abs(counts - [20, 19, 22]).max() <= 2  # the voters' own losses, rounded otherwise
+def all_asked(panel, inputs, label_n):
+    """What every voter says, one after another, and what the filter makes of it: the slow way."""
+    about = panel.about
+    table = Table(np.arange(len(label_n)), inputs, label_n, about.recipe.classes, "vector")
+    ballots = []
+    for state in panel.voters:
+        learner = make_learner(about.learner, table, about.seed)
+        learner.load(state)
+        ballots.append(as_ballot(learner.probabilities(inputs), label_n))
+    return vote_on_rows(list(about.voters), ballots, table, about.vote, 0)
+
+
+@pytest.mark.parametrize("wrong", [0, 60])
+def test_voters_that_are_not_asked_change_no_verdict(panel, wrong):
+    """Rows that the first two voters agree on have two asked, all others all three; what is kept is the same."""
+    label_n = small.labels()
+    label_n[:wrong] = (label_n[:wrong] + 1) % 3
+    votes, manifest = Bench(panel, "cpu").judge(small.vectors(), label_n)
+    slow = all_asked(panel, small.vectors(), label_n)
+    sure_n = (slow.prediction_VN[:2] == label_n).all(axis=0)
+    asked_n = (votes.prediction_VN != UNASKED).sum(axis=0)
+    assert asked_n.tolist() == np.where(sure_n, 2, 3).tolist()
+    assert set(sure_n) == {True, False}
+    assert np.array_equal(votes.prediction_VN[:, ~sure_n], slow.prediction_VN[:, ~sure_n])
+    assert votes.loss_N[~sure_n] == pytest.approx(slow.loss_N[~sure_n], rel=1e-3, abs=1e-6)
+    label_kept = slow.support_N == slow.agreement_N  # of equals the given label
+    lower = votes.loss_N <= np.array(panel.about.middle_C, np.float32)[label_n]
+    assert np.array_equal(votes.keep_N, label_kept | (lower & ~sure_n) | sure_n)
+    assert (slow.support_N == slow.agreement_N)[sure_n].all()
+    outvoted = [row for row, reason in enumerate(manifest.reason_N) if reason.startswith("outvoted")]
+    for row in outvoted:
+        against = 3 - slow.support_N[row]
+        assert manifest.reason_N[row].startswith(f"outvoted: {against} of 3 voters")
 
 
 def test_voters_find_the_same_rows_in_new_noise(panel, tmp_path):

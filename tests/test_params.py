@@ -74,8 +74,8 @@ def test_an_attack_may_be_a_word_or_a_section():
         ),
         ({"certify": {"radius": -1}}, "certify.radius is -1; must be a number in [0, inf); the default is null"),
         ({"seed": -1}, "seed is -1; must be a whole number in [0, 9223372036854775808); the default is 0"),
-        ({"engine": "ray"}, "engine is 'ray'; must be 'inline' or 'processes'; the default is 'processes'"),
-        ({"preset": "quick"}, "preset is 'quick'; must be one of fast, paper; the default is 'fast'"),
+        ({"engine": "dask"}, "engine is 'dask'; must be 'inline', 'processes' or 'ray'; the default is 'processes'"),
+        ({"preset": "quick"}, "preset is 'quick'; must be one of fast, paper, strong; the default is 'fast'"),
         ({"ispl": 3}, "ispl is 3; must be a section of keys and values"),
         (
             {"vote": {"epoch": 3}},

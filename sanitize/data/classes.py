@@ -11,33 +11,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sanitize.data.labels import declared_names
+from sanitize.data.labels import declared_names, plain_labels
 from sanitize.data.seeds import stream
 from sanitize.data.table import IntArray
 from sanitize.errors import BadInput
 
 MOST_CLASSES = 10_000
 NONE = -1  # a label that is null, or no class
-
-
-def plain_labels(column: pa.Array, label: str, origin: str) -> pa.Array:
-    """The labels without a dictionary: integers, strings or booleans.
-
-    Raises   BadInput: another type
-    """
-    kind = column.type
-    if pa.types.is_dictionary(kind):
-        column = column.dictionary_decode()
-        kind = column.type
-    if pa.types.is_string_view(kind) or pa.types.is_large_string(kind):
-        return column.cast(pa.string())
-    if pa.types.is_integer(kind) or pa.types.is_string(kind) or pa.types.is_boolean(kind):
-        return column
-    remedy = "cast it to int64" if pa.types.is_floating(kind) else "convert it, or name another column with data.label"
-    raise BadInput(
-        f"{origin}: label column {label!r} has type {column.type}; must be integers, strings, a dictionary of them, "
-        f"or booleans; {remedy}"
-    )
 
 
 def count_classes(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -13,7 +14,8 @@ from sanitize.data.table import Modality
 from sanitize.errors import BadInput, BadParams
 
 LABEL_NAMES = ("label", "labels", "y", "target", "class", "fine_label")
-_ROW_INDEX = re.compile(r"__index_level_\d+__")  # what pandas calls a saved row index: no feature
+SHOWN = 20  # column names that a message lists
+ROW_INDEX = re.compile(r"__index_level_\d+__")  # what pandas calls a saved row index: no feature
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,27 @@ def pick_columns(
              BadParams: `inputs` empty, or with the label or a name twice among them
     """
     names: list[str] = schema.names
-    twice = sorted({name for name in names if names.count(name) > 1})
+    refuse_names(names, label, inputs, origin)
+    how = "as named"
+    if label is None:
+        label, how = find_label([name for name in names if name not in (inputs or [])], names, origin), "by its name"
+    if inputs is None:
+        chosen, modality = _find_inputs(schema, label, origin)
+        kind = "by type"
+    else:
+        chosen, modality = tuple(inputs), _modality_of(schema, inputs, origin)
+        kind = "as named"
+    found = f"label column {label!r} {how}; {modality} columns {listed(chosen)} {kind}"
+    return Columns(label, chosen, modality, (), found)
+
+
+def refuse_names(names: Sequence[str], label: str | None, inputs: Sequence[str] | None, origin: str) -> None:
+    """Refuse a file's columns, or what the user named of them.
+
+    Raises   BadInput: two columns of one name, or no column that is named; BadParams: `inputs` empty, or with the label
+             or a name twice among them
+    """
+    twice = sorted(name for name, count in Counter(names).items() if count > 1)
     if twice:
         raise BadInput(f"{origin}: column {twice[0]!r} occurs {names.count(twice[0])} times; rename all but one")
     if inputs is not None and not inputs:
@@ -87,42 +109,31 @@ def pick_columns(
     for name in [*([] if label is None else [label]), *(inputs or [])]:
         if name not in names:
             remedy = "data.label (--label)" if name == label else "data.inputs (--inputs)"
-            raise BadInput(f"{origin}: no column {name!r}; columns are {_listed(names)}; name one of them as {remedy}")
+            raise BadInput(f"{origin}: no column {name!r}; columns are {listed(names)}; name one of them as {remedy}")
     if label is not None and label in (inputs or []):
         raise BadParams(f"data.inputs is {list(inputs or [])}; must not hold the label column {label!r}")
 
-    how = "as named"
-    if label is None:
-        label, how = _find_label([name for name in names if name not in (inputs or [])], names, origin), "by its name"
-    if inputs is None:
-        chosen, modality = _find_inputs(schema, label, origin)
-        kind = "by type"
-    else:
-        chosen, modality = tuple(inputs), _modality_of(schema, inputs, origin)
-        kind = "as named"
-    found = f"label column {label!r} {how}; {modality} columns {_listed(chosen)} {kind}"
-    return Columns(label, chosen, modality, (), found)
 
-
-def _find_label(free: Sequence[str], names: Sequence[str], origin: str) -> str:
+def find_label(free: Sequence[str], names: Sequence[str], origin: str) -> str:
+    """The one column of `free` that is called as labels are. BadInput: none, or several."""
     candidates = [name for name in LABEL_NAMES if name in free]
     if len(candidates) == 1:
         return candidates[0]
-    problem = f"several columns could be the label: {_listed(candidates)}" if candidates else "no label column found"
+    problem = f"several columns could be the label: {listed(candidates)}" if candidates else "no label column found"
     raise BadInput(
-        f"{origin}: {problem}; columns are {_listed(names)}; name it with data.label (--label NAME); "
+        f"{origin}: {problem}; columns are {listed(names)}; name it with data.label (--label NAME); "
         f"found by themselves are {', '.join(LABEL_NAMES)}"
     )
 
 
 def _find_inputs(schema: pa.Schema, label: str, origin: str) -> tuple[tuple[str, ...], Modality]:
-    kinds = {f.name: kind_of(f.type) for f in schema if f.name != label and not _ROW_INDEX.fullmatch(f.name)}
+    kinds = {f.name: kind_of(f.type) for f in schema if f.name != label and not ROW_INDEX.fullmatch(f.name)}
     modality: Modality
     for modality in ("image", "vector"):
         candidates = [name for name, kind in kinds.items() if kind == modality]
         if len(candidates) > 1:
             raise BadInput(
-                f"{origin}: several {modality} columns: {_listed(candidates)}; "
+                f"{origin}: several {modality} columns: {listed(candidates)}; "
                 f"name the one to use with data.inputs (--inputs NAME)"
             )
         if candidates:
@@ -156,8 +167,10 @@ def _modality_of(schema: pa.Schema, inputs: Sequence[str], origin: str) -> Modal
     return first
 
 
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(repr(name) for name in names)
+def listed(names: Sequence[str]) -> str:
+    """Names in quotes, the first SHOWN of them."""
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(repr(name) for name in names[:SHOWN]) + more
 
 
 def find_columns(

@@ -10,7 +10,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from sanitize.data.detect import choose, find_label
+from sanitize.data.columns import find_label
+from sanitize.data.detect import choose
 from sanitize.data.labels import declared_names
 from sanitize.data.recipe import fit_recipe
 from sanitize.data.table import IntArray, Modality

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -11,15 +10,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sanitize.data.columns import LABEL_NAMES, kind_of
-from sanitize.errors import BadInput, BadParams
+from sanitize.data.columns import ROW_INDEX, SHOWN, find_label, kind_of, listed, refuse_names
+from sanitize.errors import BadInput
 
 Kind = Literal["image", "vector", "number", "boolean", "category", "date", "text"]
 TABULAR = ("number", "boolean", "category", "date")
 MOST_VALUES = 64  # distinct texts that a category has at most
 LEAST_WORDS = 2.0  # words that a text has at least, on average; below that it is a name or an identifier
-SHOWN = 20  # column names that a message lists
-_ROW_INDEX = re.compile(r"__index_level_\d+__")  # what pandas calls a saved row index
 
 
 @dataclass(frozen=True)
@@ -63,7 +60,7 @@ def choose(
              BadParams: `inputs` empty, or with the label or a name twice among them
     """
     names: list[str] = schema.names
-    _refuse_names(names, label, inputs, origin)
+    refuse_names(names, label, inputs, origin)
     how = "as named"
     if label is None:
         label, how = find_label([name for name in names if name not in (inputs or [])], names, origin), "by its name"
@@ -128,36 +125,8 @@ def _text_kind(column: pa.ChunkedArray) -> Kind | None:
     return "text" if words > LEAST_WORDS or (words >= LEAST_WORDS and numbered < 0.5) else None
 
 
-def _refuse_names(names: list[str], label: str | None, inputs: Sequence[str] | None, origin: str) -> None:
-    twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
-    if twice:
-        raise BadInput(f"{origin}: column {twice[0]!r} occurs {names.count(twice[0])} times; rename all but one")
-    if inputs is not None and not inputs:
-        raise BadParams("data.inputs is empty; name at least one column, or leave it out")
-    if inputs is not None and len(set(inputs)) < len(inputs):
-        raise BadParams(f"data.inputs is {list(inputs)}; must name each column once")
-    for name in [*([] if label is None else [label]), *(inputs or [])]:
-        if name not in names:
-            remedy = "data.label (--label)" if name == label else "data.inputs (--inputs)"
-            raise BadInput(f"{origin}: no column {name!r}; columns are {listed(names)}; name one of them as {remedy}")
-    if label is not None and label in (inputs or []):
-        raise BadParams(f"data.inputs is {list(inputs or [])}; must not hold the label column {label!r}")
-
-
-def find_label(free: Sequence[str], names: Sequence[str], origin: str) -> str:
-    """The one column of `free` that is called as labels are. BadInput: none, or several."""
-    candidates = [name for name in LABEL_NAMES if name in free]
-    if len(candidates) == 1:
-        return candidates[0]
-    problem = f"several columns could be the label: {listed(candidates)}" if candidates else "no label column found"
-    raise BadInput(
-        f"{origin}: {problem}; columns are {listed(names)}; name it with data.label (--label NAME); "
-        f"found by themselves are {', '.join(LABEL_NAMES)}"
-    )
-
-
 def _found(kinds: dict[str, Kind | None], schema: pa.Schema, label: str, origin: str) -> tuple[tuple[str, Kind], ...]:
-    usable = {name: kind for name, kind in kinds.items() if kind is not None and not _ROW_INDEX.fullmatch(name)}
+    usable = {name: kind for name, kind in kinds.items() if kind is not None and not ROW_INDEX.fullmatch(name)}
     for one in ("image", "vector"):
         candidates = [name for name, kind in usable.items() if kind == one]
         if len(candidates) > 1:
@@ -191,12 +160,6 @@ def _usable(kind: Kind | None, field: pa.Field, origin: str) -> Kind:
             f"of data.inputs"
         )
     return kind
-
-
-def listed(names: Sequence[str]) -> str:
-    """Names in quotes, the first SHOWN of them."""
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(repr(name) for name in names[:SHOWN]) + more
 
 
 def distinct_values(column: pa.ChunkedArray) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +14,7 @@ import pyarrow.compute as pc
 from sanitize.data.table import IntArray
 from sanitize.errors import BadInput
 
+Column = TypeVar("Column", pa.Array, pa.ChunkedArray)
 HUGGING_FACE = b"huggingface"  # the schema metadata's key for the Features JSON
 
 
@@ -47,7 +49,7 @@ def encode_labels(
     Raises       BadInput: another type, nulls, a value that is no class; fewer than two classes in a table with rows
                  (not asked if `class_names` is given)
     """
-    column = _plain(table.column(label), label, origin)
+    column = plain_labels(table.column(label), label, origin)
     if column.null_count:
         rows = np.flatnonzero(pc.is_null(column).to_numpy())
         raise BadInput(
@@ -78,8 +80,8 @@ def encode_labels(
     return known, tuple(class_names)
 
 
-def _plain(column: pa.ChunkedArray, label: str, origin: str) -> pa.ChunkedArray:
-    """As integers, strings or booleans without a dictionary."""
+def plain_labels(column: Column, label: str, origin: str) -> Column:
+    """A label column, or a batch of it, without a dictionary: integers, strings or booleans. BadInput: another type."""
     kind = column.type
     if pa.types.is_dictionary(kind):
         column, kind = column.cast(kind.value_type), kind.value_type

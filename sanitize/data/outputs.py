@@ -1,54 +1,14 @@
-"""Places to write to: local files and folders, or fsspec addresses. All appear together, when all is done, or none."""
+"""Places to write to, looked at before the work: local files and folders, or fsspec addresses."""
 
 from __future__ import annotations
 
 import os
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Sequence
 from pathlib import Path
 
-from sanitize.data.files import whole_places
 from sanitize.data.remote import connect, is_remote, remote_errors
 from sanitize.data.shards import Source
 from sanitize.errors import BadInput, BadParams
-
-
-@contextmanager
-def whole_outputs(places: Sequence[str]) -> Iterator[tuple[Path, ...]]:
-    """A local draft for each place; when the block ends well, drafts are uploaded or moved into place, all or none.
-
-    places   local paths, or addresses with a protocol, as `refuse_outputs` has let pass
-    Yields   paths to write to: make each of them a file or a folder
-    Raises   BadInput: a place cannot be written; whatever the block raises
-    """
-    local = [Path(place) for place in places if not is_remote(place)]
-    with ExitStack() as stack:
-        drafts = iter(stack.enter_context(whole_places(local)))
-        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory())) if len(local) < len(places) else Path()
-        chosen = [scratch / str(number) if is_remote(place) else next(drafts) for number, place in enumerate(places)]
-        yield tuple(chosen)
-        _upload([(draft, place) for draft, place in zip(chosen, places, strict=True) if is_remote(place)])
-
-
-def _upload(pairs: Sequence[tuple[Path, str]]) -> None:
-    """Copy drafts to their addresses; what has been copied is removed again where one fails."""
-    sent: list[tuple[object, str]] = []
-    try:
-        for draft, place in pairs:
-            store, base = connect(place)
-            files = sorted(p for p in draft.rglob("*") if p.is_file()) if draft.is_dir() else [draft]
-            for file in files:
-                target = base if file == draft else f"{base}/{file.relative_to(draft).as_posix()}"
-                sent.append((store, target))
-                store.put_file(str(file), target)
-    except BaseException as error:
-        for store, target in sent:
-            with suppress(*remote_errors()):  # the first error is the one to tell
-                store.rm_file(target)  # type: ignore[attr-defined]
-        if isinstance(error, remote_errors()):
-            raise BadInput(f"{place}: cannot be written ({error}); check the address and your access to it") from error
-        raise
 
 
 def refuse_outputs(source: Source, places: Sequence[str], folders: Sequence[str] = ()) -> None:

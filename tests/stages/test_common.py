@@ -1,16 +1,19 @@
 """What every stage does around its work: clock, lock, and errors as messages with exit codes."""
 
+import errno
 import json
+import os
 import time
 from enum import StrEnum
 from pathlib import Path
 
 import numpy as np
 import pytest
-from filelock import FileLock
+from safetensors import SafetensorError
 
 from sanitize.data.parquet import vector_table, write_arrow
 from sanitize.errors import BadInput, BadParams
+from sanitize.locks import locked
 from sanitize.params import resolve
 from stages.common import read_training, stage_app
 
@@ -89,10 +92,29 @@ def test_two_runs_of_a_stage_do_not_mix(folder, capsys):
     def main() -> None:
         raise AssertionError("must not run")
 
-    (folder / ".scratch").mkdir()
-    with FileLock(folder / ".scratch/sleep.lock"):
+    with locked(Path(".scratch/sleep.lock"), "stage sleep is being run"):
         assert left_with(app_of(main)) == 3
-    assert "another run of stage sleep holds .scratch/sleep.lock; wait for it to end" in capsys.readouterr().err
+    assert capsys.readouterr().err == (
+        f"sleep: stage sleep is being run by process {os.getpid()}; wait for it to end, or stop it (kill "
+        f"{os.getpid()}), then run again; the lock is .scratch/sleep.lock\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "out"), "[Errno 28] No space left on device: 'out'"),
+        (SafetensorError("I/O error: No space left on device"), "I/O error: No space left on device"),
+    ],
+)
+def test_what_the_system_refuses_is_a_message_and_exit_code_3(folder, capsys, error, message):
+    def main() -> None:
+        raise error
+
+    assert left_with(app_of(main)) == 3
+    assert capsys.readouterr().err == (
+        f"sleep: {message}; no output is half-written; free space or make the folder writable, then run again\n"
+    )
 
 
 def test_the_lock_is_given_back_after_an_error():

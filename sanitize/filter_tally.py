@@ -1,0 +1,128 @@
+"""Verdicts on a batch of rows, and what becomes of them in numbers."""
+
+# n rows of a batch, C classes
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sanitize.data.table import BoolArray, IntArray
+from sanitize.filtering import KEPT
+
+UNJUDGED = -1
+WORST = 40  # rows that a report shows
+Suspect = tuple[float, int, str, int, str, str, Any]
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """What becomes of n rows.
+
+    keep_n       bool [n]
+    reason_n     n strings: "kept", or a cause, a colon and details
+    suspicion_n  float64 [n], 0..1, higher = worse; NaN where a row was not judged
+    vote_n       int64 [n], the label that most voters say, a place in `classes`; UNJUDGED where a row was not judged
+    support_n    int64 [n], voters that say the given label; UNJUDGED likewise
+    agreement_n  int64 [n], voters that say `vote_n`; UNJUDGED likewise
+    voters_n     int64 [n], voters that were asked; UNJUDGED likewise
+    label_n      int64 [n], place of the given label among all class names; UNJUDGED where it is none
+    """
+
+    keep_n: BoolArray
+    reason_n: NDArray[np.object_]
+    suspicion_n: NDArray[np.float64]
+    vote_n: IntArray
+    support_n: IntArray
+    agreement_n: IntArray
+    voters_n: IntArray
+    label_n: IntArray
+
+    def part(self, start: int, rows: int) -> Verdicts:
+        """The verdicts on `rows` rows from `start` on."""
+        cut = slice(start, start + rows)
+        return Verdicts(*(getattr(self, field.name)[cut] for field in fields(self)))
+
+
+@dataclass(frozen=True)
+class Uncompared:
+    """A picture among values that a heap compares; no two entries are equal before it."""
+
+    picture: Any
+
+
+@dataclass
+class Tally:
+    """What the pass counted.
+
+    reasons    rows rejected for each cause
+    unjudged   rows kept without a verdict, for each cause
+    classes    rows and rejected rows of each class
+    worst      the most suspicious rejected rows, a heap: (suspicion, -number, file, row, label, reason, picture)
+    """
+
+    rows: int = 0
+    rejected: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    unjudged: Counter[str] = field(default_factory=Counter)
+    classes: dict[str, tuple[int, int]] = field(default_factory=dict)
+    worst: list[Suspect] = field(default_factory=list)
+
+    def suspect(self, row: Suspect) -> None:
+        """Take a row among the worst, if it is one."""
+        push = heapq.heappush if len(self.worst) < WORST else heapq.heappushpop
+        push(self.worst, row)
+
+    def add(self, other: Tally) -> None:
+        """Count what another tally has counted."""
+        self.rows += other.rows
+        self.rejected += other.rejected
+        self.reasons.update(other.reasons)
+        self.unjudged.update(other.unjudged)
+        for name, (rows, rejected) in other.classes.items():
+            before = self.classes.get(name, (0, 0))
+            self.classes[name] = (before[0] + rows, before[1] + rejected)
+        for row in other.worst:
+            self.suspect(row)
+
+
+def count_batch(
+    tally: Tally,
+    found: Verdicts,
+    labels: Sequence[str],
+    file: str,
+    first: int,
+    start: int,
+    picture: Callable[[int], NDArray[np.uint8] | None],
+) -> None:
+    """Count the verdicts on a batch of rows.
+
+    labels   the names that labels are places of
+    file     the rows' file; row `start` and on of it
+    first    rows of the input before that file
+    picture  row of the batch -> its image, or None
+    """
+    tally.rows += len(found.keep_n)
+    rejected = np.flatnonzero(~found.keep_n)
+    tally.rejected += len(rejected)
+    tally.reasons.update(reason.split(":")[0] for reason in found.reason_n[rejected])
+    spared = found.keep_n & (found.reason_n != KEPT)
+    tally.unjudged.update(reason.split(":")[0] for reason in found.reason_n[spared])
+    known = found.label_n >= 0
+    rows_C = np.bincount(found.label_n[known], minlength=len(labels))
+    dropped_C = np.bincount(found.label_n[known & ~found.keep_n], minlength=len(labels))
+    for place in np.flatnonzero(rows_C).tolist():
+        rows, dropped = tally.classes.get(labels[place], (0, 0))
+        tally.classes[labels[place]] = (rows + int(rows_C[place]), dropped + int(dropped_C[place]))
+    least = tally.worst[0][0] if len(tally.worst) == WORST else -1.0
+    candidates = [row for row in rejected if found.suspicion_n[row] > least]  # NaN is not
+    for row in sorted(candidates, key=lambda row: -found.suspicion_n[row])[:WORST]:
+        label = labels[found.label_n[row]]
+        number = start + int(row)
+        entry = (float(found.suspicion_n[row]), -first - number, file, number, label, found.reason_n[row])
+        tally.suspect((*entry, Uncompared(picture(int(row)))))

@@ -1,0 +1,41 @@
+"""A run that can be killed: Params, output paths -> the map to compute with. Locks the outputs, remembers results."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sanitize.execution import OrderedMap, make_map
+from sanitize.locks import FOLDER, writing
+from sanitize.params import Params
+from sanitize.scratch import Remembered
+
+
+def map_of(params: Params) -> OrderedMap:
+    """How `params` say that independent learners are executed. BadParams: see `execution.make_map`."""
+    learner = params.learner
+    return make_map(
+        params.engine, params.workers, address=params.address, device=learner.device, threads=learner.threads
+    )
+
+
+@contextmanager
+def resumable(name: str, params: Params, *outputs: Path) -> Iterator[OrderedMap]:
+    """The map that `params` ask for, its results remembered beside the outputs until the block ends well.
+
+    name     of the work; the results lie in .scratch/NAME beside the first of its outputs
+    outputs  all files that the block writes; other processes are kept from writing them meanwhile
+    Raises   BadInput: another process writes one of them, or their folder cannot be written; BadParams: see `map_of`
+    A run that was killed, at whatever moment, goes on from there when it is started again, to the same bytes.
+    """
+    run = map_of(params)
+    with writing(*outputs):
+        remembered = Remembered(run, outputs[0].parent / FOLDER / name)
+        try:
+            yield remembered
+        except BaseException:
+            remembered.tidy()
+            raise
+        shutil.rmtree(remembered.folder)
