@@ -15,7 +15,7 @@ from sanitize.boosting import ComponentVerdicts, RowVotes, collect_votes
 from sanitize.coherence import OTHERS, Finding, doubted_groups, examine_groups
 from sanitize.data.table import BoolArray, FloatArray, Table
 from sanitize.execution import OrderedMap
-from sanitize.hunt import hunt
+from sanitize.hunt import clusters_wanted, hunt
 from sanitize.ispl import Partition, partition
 from sanitize.params import Params
 from sanitize.selftrain import selftrain, trusted_rows
@@ -159,8 +159,8 @@ def settle(table: Table, votes: RowVotes, params: Params, *, map: OrderedMap, st
     if groups:
         with steps("doubted groups", len(groups)) as advance:
             findings += examine_groups(table, smoothed_NC, groups, learner, given, seed, map=map, advance=advance)
-    if given.hunted:
-        with steps("clusters", given.hunted) as advance:
+    if wanted := clusters_wanted(table, given):
+        with steps("clusters", wanted) as advance:
             findings += hunt(
                 table, smoothed_NC, findings, learner, given, params.selftrain, seed, map=map, advance=advance
             )

@@ -25,7 +25,15 @@ from sanitize.execution import OrderedMap
 from sanitize.learners.base import make_learner
 from sanitize.params import CoherenceParams, LearnerParams, SelftrainParams
 
+MOST_HUNTED = 4  # clusters of each class, where networks are cheap
 OWN = 0.3  # part of an honest cluster that a network which has not seen it predicts right, at the least
+
+
+def clusters_wanted(table: Table, params: CoherenceParams) -> int:
+    """How many clusters of each class are looked at; as many networks are trained."""
+    if params.hunted != "auto":
+        return params.hunted
+    return 0 if table.modality == "image" else MOST_HUNTED
 
 
 class HuntTask(NamedTuple):
@@ -63,7 +71,7 @@ def look_for_clusters(task: HuntTask, label: int) -> list[IntArray]:
         np.flatnonzero(kind_n == 0),
         deal_folds(kind_n, draws),
         task.params.least,
-        task.params.hunted,
+        clusters_wanted(task.table, task.params),
         task.params.common,
     )
     return [used[cluster.rows] for cluster in found]
@@ -99,10 +107,10 @@ def hunt(
     training     gives the networks' epochs (`every`) and learning rate
     map          how clusters are looked for and networks trained; the result does not depend on it
     advance      called after each network
-    Returns      coherent findings, by number of the network and label; at most `params.hunted` networks are trained,
-                 each without one cluster of every class; nothing where `params.hunted` is 0
+    Returns      coherent findings, by number of the network and label; at most `clusters_wanted` networks are trained,
+                 each without one cluster of every class; nothing where none is wanted
     """
-    if not params.hunted:
+    if not clusters_wanted(table, params):
         return []
     kept_N = smoothed_NC.argmax(axis=1) == table.labels
     known_N = np.zeros(len(table), np.bool_)

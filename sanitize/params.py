@@ -141,7 +141,9 @@ class CoherenceParams(Section):
     recognised: float = Field(ge=0, le=1, description="part of a group that networks must recognise")
     lr_factor: float = Field(gt=0, le=100, description="learner.lr times this")
     lenient: float = Field(gt=0, le=1, description="selftrain.tolerance of rows that share nothing")
-    hunted: int = Field(ge=0, le=100, description="undoubted clusters of each class that are looked at; 0 = none")
+    hunted: Literal["auto"] | Annotated[int, Field(ge=0, le=100)] = Field(
+        description="undoubted clusters of each class that are looked at; auto: 4, or none of images, which take longer"
+    )
 
 
 class TrainParams(Section):

@@ -182,9 +182,7 @@ def test_engines_and_workers():
         make_map("processes", 0)
     with pytest.raises(BadParams, match="engine is 'threads'; must be 'inline', 'processes' or 'ray'"):
         make_map("threads")
-    with pytest.raises(
-        BadParams, match="address is 'a:1', but engine is 'processes'; only engine 'ray' has one"
-    ):
+    with pytest.raises(BadParams, match="address is 'a:1', but engine is 'processes'; only engine 'ray' has one"):
         make_map("processes", address="a:1")
 
 

@@ -7,7 +7,7 @@ from sanitize.coherence import Finding, Group
 from sanitize.data.seeds import stream
 from sanitize.data.table import Table
 from sanitize.execution import inline
-from sanitize.hunt import HuntTask, hunt, look_for_clusters, predict_unseen
+from sanitize.hunt import HuntTask, clusters_wanted, hunt, look_for_clusters, predict_unseen
 from sanitize.params import resolve
 
 PARAMS = resolve({"preset": "strong"})
@@ -87,3 +87,11 @@ def test_no_network_sees_the_clusters_that_it_is_asked_about(monkeypatch):
     assert fitted == [set(range(200)) - {50, *TRIGGER, *range(10)}, set(range(200)) - {50, *HONEST}]
     assert asked == [20, 10, 20] and [len(s) for part in said for s in part] == asked
     assert all((s == 0).all() for part in said for s in part)
+
+
+def test_auto_spares_images_the_time():
+    fast = resolve({"preset": "fast"}).coherence
+    vectors = table_of()
+    images = Table(vectors.ids, np.zeros((200, 8, 8, 1), np.uint8), vectors.labels, vectors.class_names, "image")
+    assert [clusters_wanted(t, fast) for t in (vectors, images)] == [4, 0]
+    assert [clusters_wanted(t, PARAMS.coherence) for t in (vectors, images)] == [4, 4]
