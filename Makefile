@@ -26,5 +26,5 @@ check: $(STAMP)
 # The stamp is made last, so that an installation that was cut off is begun again.
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[pipeline,report,test]'
+	$(VENV)/bin/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[pipeline,report,test,peers]'
 	touch $@
