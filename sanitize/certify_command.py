@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from sanitize.command_options import chosen_params, names_in
+from sanitize.command_options import (
+    Device,
+    Engine,
+    ImageSize,
+    Inputs,
+    Label,
+    Seed,
+    Workers,
+    chosen_params,
+    names_in,
+)
 from sanitize.errors import BadParams
 from sanitize.exit_codes import reported
 
@@ -55,27 +65,19 @@ def certify_command(
     alpha: Annotated[
         float | None, typer.Option(metavar="P", help="bagging: risk that some certificate fails. [default: 0.001]")
     ] = None,
-    label: Annotated[str | None, typer.Option(metavar="NAME", help="Label column. [default: found]")] = None,
-    inputs: Annotated[
-        list[str] | None,
-        typer.Option(metavar="A,B", help="Input columns, with commas or the option repeated. [default: found]"),
-    ] = None,
-    image_size: Annotated[
-        int | None, typer.Option(metavar="N", help="Look at images at N x N pixels. [default: all must have one size]")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(metavar="N", help="Same seed, same result. [default: 0]")] = None,
-    device: Annotated[str | None, typer.Option(metavar="NAME", help="auto, cpu or cuda. [default: auto]")] = None,
+    label: Label = None,
+    inputs: Inputs = None,
+    image_size: ImageSize = None,
+    seed: Seed = None,
+    device: Device = None,
     params: Annotated[
         Path | None,
         typer.Option(
             metavar="PATH", help="A params.yaml with sections certify, ensemble and learner; options win over it."
         ),
     ] = None,
-    engine: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="inline or processes; never changes the result. [default: processes]"),
-    ] = None,
-    workers: Annotated[int | None, typer.Option(metavar="N", help="Processes. [default: one per core]")] = None,
+    engine: Engine = None,
+    workers: Workers = None,
     out: Annotated[
         Path | None, typer.Option(metavar="PATH", help="Parquet file for row, label, prediction and radius of TEST.")
     ] = None,
@@ -91,8 +93,8 @@ def certify_command(
     """
     with reported(as_json):
         from sanitize.certify_file import certify_file
-        from sanitize.execution import make_map
         from sanitize.progress import step
+        from sanitize.resume import map_of
 
         chosen = chosen_params(
             params,
@@ -119,7 +121,7 @@ def certify_command(
             method=cast("Method", method),
             out=out,
             shards=shards,
-            map=make_map(chosen.engine, chosen.workers),
+            map=map_of(chosen),
             steps=partial(step, quiet=quiet),
         )
         print(json.dumps(summary.as_json()) if as_json else _told(summary))

@@ -17,7 +17,18 @@ import typer
 
 from sanitize import __version__
 from sanitize.certify_command import certify_command
-from sanitize.command_options import chosen_params, names_in
+from sanitize.command_options import (
+    Address,
+    Device,
+    Engine,
+    ImageSize,
+    Inputs,
+    Label,
+    Seed,
+    Workers,
+    chosen_params,
+    names_in,
+)
 from sanitize.errors import BadParams
 from sanitize.exit_codes import reported
 
@@ -69,14 +80,9 @@ def filter_command(
         str | None,
         typer.Argument(metavar="[OUT]", help="Where the rows to trust go; a new folder if IN has several files."),
     ] = None,
-    label: Annotated[str | None, typer.Option(metavar="NAME", help="Label column. [default: found]")] = None,
-    inputs: Annotated[
-        list[str] | None,
-        typer.Option(metavar="A,B", help="Input columns, with commas or the option repeated. [default: found]"),
-    ] = None,
-    image_size: Annotated[
-        int | None, typer.Option(metavar="N", help="Look at images at N x N pixels. [default: all must have one size]")
-    ] = None,
+    label: Label = None,
+    inputs: Inputs = None,
+    image_size: ImageSize = None,
     embeddings: Annotated[
         str | None, typer.Option(metavar="NAME", help="Look at this column of vectors in place of what is found.")
     ] = None,
@@ -124,8 +130,8 @@ def filter_command(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from what a killed run with the same IN, OUT and options has left.")
     ] = False,
-    seed: Annotated[int | None, typer.Option(metavar="N", help="Same seed, same result. [default: 0]")] = None,
-    preset: Annotated[str | None, typer.Option(metavar="NAME", help="fast or paper. [default: fast]")] = None,
+    seed: Seed = None,
+    preset: Annotated[str | None, typer.Option(metavar="NAME", help="fast, strong or paper. [default: fast]")] = None,
     net: Annotated[
         str | None,
         typer.Option(
@@ -133,7 +139,7 @@ def filter_command(
             help="auto, cnn, mlp, linear, preact_resnet18, resnet32 or resnet56. [default: the preset's]",
         ),
     ] = None,
-    device: Annotated[str | None, typer.Option(metavar="NAME", help="auto, cpu or cuda. [default: auto]")] = None,
+    device: Device = None,
     params: Annotated[
         Path | None,
         typer.Option(
@@ -143,14 +149,9 @@ def filter_command(
             "preset alone; a params.yaml in this folder is NOT read]",
         ),
     ] = None,
-    engine: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="inline, processes or ray; never changes the result. [default: processes]"),
-    ] = None,
-    workers: Annotated[int | None, typer.Option(metavar="N", help="Processes. [default: one per core]")] = None,
-    address: Annotated[
-        str | None, typer.Option(metavar="HOST:PORT", help="Of a running Ray cluster. [default: a private one]")
-    ] = None,
+    engine: Engine = None,
+    workers: Workers = None,
+    address: Address = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON on stdout.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress and no summary on stderr.")] = False,
 ) -> None:

@@ -194,9 +194,9 @@ def examine_groups(
     findings: list[Finding] = []
     for finding in map(compare_features, task, range(len(groups))):
         advance()
-        found = {f.group.label for f in findings if f.verdict in ("coherent", "mixed")}
-        if finding.group.says != OTHERS or finding.group.label not in found:
-            findings.append(finding)
+        findings.append(finding)
+    sharing = {f.group.label for f in findings if f.group.says != OTHERS and f.verdict != "nothing"}
+    findings = [f for f in findings if f.group.says != OTHERS or f.group.label not in sharing]
     pairs = [n for n, f in enumerate(findings) if f.group.says != OTHERS]  # they come first, in the groups' order
     left = [n for n in pairs if findings[n].verdict == "nothing"][: params.most]
     said = map(ask_fold, task, [(number, fold) for number in left for fold in range(FOLDS)])

@@ -1,13 +1,34 @@
-"""Options of a command -> parameters: what was given goes over params.yaml, and that over the preset."""
+"""Options that commands share; options -> parameters: what is given goes over params.yaml, and that over the preset."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 if TYPE_CHECKING:
     from sanitize.params import Params
+
+Label = Annotated[str | None, typer.Option(metavar="NAME", help="Label column. [default: found]")]
+Inputs = Annotated[
+    list[str] | None,
+    typer.Option(metavar="A,B", help="Input columns, with commas or the option repeated. [default: found]"),
+]
+ImageSize = Annotated[
+    int | None, typer.Option(metavar="N", help="Look at images at N x N pixels. [default: all must have one size]")
+]
+Seed = Annotated[int | None, typer.Option(metavar="N", help="Same seed, same result. [default: 0]")]
+Device = Annotated[str | None, typer.Option(metavar="NAME", help="auto, cpu or cuda. [default: auto]")]
+Workers = Annotated[int | None, typer.Option(metavar="N", help="Processes. [default: one per core]")]
+Engine = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="inline, processes or ray; never changes the result. [default: processes]"),
+]
+Address = Annotated[
+    str | None, typer.Option(metavar="HOST:PORT", help="Of a running Ray cluster. [default: a private one]")
+]
 
 
 def names_in(given: list[str] | None) -> list[str] | None:

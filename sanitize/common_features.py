@@ -25,7 +25,7 @@ from sanitize.data.table import BoolArray, FloatArray, IntArray, Table
 
 FLOOR = 0.05**2  # variance that every Gaussian has at least, in variances of the table
 FEATURES = (1, 2, 4, 32, 256)  # how many are kept: patches have few, blends many
-FEW = 4  # of them for clusters that begin at one value
+FEW_FEATURES = (1, 2, 4)  # of them for clusters that begin at one value
 ROUNDS = 4
 SOURCE_BAR, TARGET_BAR = 0.99, 0.9  # quantiles of the other rows' likelihood ratio that a carrier exceeds
 LEAST_OTHERS = 10  # rows that each of the two classes must have
@@ -36,7 +36,7 @@ LEAST_RISE = 0.1  # of a cluster in its last round, at most: it has come to rest
 PILES = 6  # values at which rows pile up that a cluster may begin at
 PILE_WIDTH = 0.05  # of a bin, in deviations of the table; a pile is two bins wide
 LEAST_PILE = 6  # rows
-LABEL_PILES = 12  # the same, of all rows of a label
+MOST_PILES = 12  # the same, of all rows of a label
 MOST_SHARE = 0.3  # of a label's rows that a cluster among them may have
 OVERLAP = 0.5
 
@@ -88,11 +88,12 @@ def find_cluster(x_ND: FloatArray, rows: Rows, least: int, recognised: float) ->
     Returns     of the clusters at rest the one with the largest recognised x sqrt(rows), the first of equals; None
                 where there is none, or fewer than 10 undoubted rows of either class
     """
-    if min(len(rows.source), int((~rows.doubted_N[rows.own]).sum())) < LEAST_OTHERS:
+    target = rows.own[~rows.doubted_N[rows.own]]
+    if min(len(rows.source), len(target)) < LEAST_OTHERS:
         return None
-    search = _Search(x_ND, rows)
+    search = _Search(x_ND, rows, target)
     best, best_worth = None, 0.0
-    for first, features in _beginnings(x_ND, rows):
+    for first, features in _beginnings(x_ND, rows, target):
         cluster = search.at_rest(first, features)
         if cluster is None or len(cluster.rows) < least or cluster.recognised < recognised:
             continue
@@ -102,15 +103,13 @@ def find_cluster(x_ND: FloatArray, rows: Rows, least: int, recognised: float) ->
     return best
 
 
-def _beginnings(x_ND: FloatArray, rows: Rows) -> Iterator[tuple[IntArray, int]]:
+def _beginnings(x_ND: FloatArray, rows: Rows, target: IntArray) -> Iterator[tuple[IntArray, int]]:
     """(rows to begin with, features to keep): the whole group, then the rows at values where they pile up."""
     for features in FEATURES:
         yield rows.group, features
-    target = rows.own[~rows.doubted_N[rows.own]]
     for pile in piles(x_ND, rows.group, [rows.source, target], LEAST_PILE, len(rows.group))[:PILES]:
-        for features in FEATURES:
-            if features <= FEW:
-                yield pile, features
+        for features in FEW_FEATURES:
+            yield pile, features
 
 
 def clusters_of_label(
@@ -126,13 +125,13 @@ def clusters_of_label(
     Returns      the clusters of the highest piles first, none larger than `MOST_SHARE` of the label, no two of which
                  have `OVERLAP` of the smaller one in common
     """
-    search = _Search(x_ND, Rows(own[:0], source, own, np.zeros(len(x_ND), np.bool_), fold_N))
+    search = _Search(x_ND, Rows(own[:0], source, own, np.zeros(len(x_ND), np.bool_), fold_N), own)
     largest = int(MOST_SHARE * len(own))
     found: list[Cluster] = []
-    for pile in piles(x_ND, own, [source], least, largest)[:LABEL_PILES]:
-        for features in FEATURES:
-            if features > FEW or len(found) == most:
-                break
+    for pile in piles(x_ND, own, [source], least, largest):
+        for features in FEW_FEATURES:
+            if len(found) == most:
+                return found
             cluster = search.at_rest(pile, features)
             if cluster is None or not least <= len(cluster.rows) <= largest or cluster.recognised < recognised:
                 continue
@@ -146,8 +145,8 @@ def piles(x_ND: FloatArray, group: IntArray, others: list[IntArray], least: int,
     """Rows of the group that have nearly the same value in one feature, where the others rarely do.
 
     least, most  rows of a pile
-    Returns      sets of positions, one per feature, by falling standard score of their number against what the others
-                 would give, each kind for itself
+    Returns      at most `MOST_PILES` sets of positions, one per feature, by falling standard score of their number
+                 against what the others would give, each kind for itself
     """
     bins = [np.floor(_few(x_ND, kind) / PILE_WIDTH).astype(np.int64) for kind in (group, *others)]
     lowest = min(int(b.min()) for b in bins)
@@ -165,7 +164,7 @@ def piles(x_ND: FloatArray, group: IntArray, others: list[IntArray], least: int,
     value_D = score_DB.argmax(axis=1)
     score_D = score_DB[np.arange(len(value_D)), value_D]
     found = []
-    for feature in np.argsort(-score_D, kind="stable")[:LABEL_PILES].tolist():
+    for feature in np.argsort(-score_D, kind="stable")[:MOST_PILES].tolist():
         value = int(value_D[feature]) + lowest
         bin_n = np.floor(x_ND[group, feature] / PILE_WIDTH).astype(np.int64)
         pile = group[(bin_n == value) | (bin_n == value + 1)]
@@ -212,10 +211,11 @@ def _moments(x_nD: FloatArray) -> _Moments:
 class _Search:
     """The search for clusters of one group: what does not change from one beginning to the next is summed up once."""
 
-    def __init__(self, x_ND: FloatArray, rows: Rows) -> None:
+    def __init__(self, x_ND: FloatArray, rows: Rows, target: IntArray) -> None:
+        """target: int64, the undoubted rows of the label."""
         self.x_ND = x_ND
         self.rows = rows
-        self.target = rows.own[~rows.doubted_N[rows.own]]
+        self.target = target
         self.source_by_fold = [_moments(x_ND[self._half(rows.source, fold)]) for fold in (0, 1)]
         self.target_by_fold = [_moments(x_ND[self._half(self.target, fold)]) for fold in (0, 1)]
 
@@ -268,11 +268,11 @@ def _likelihood_ratio(
     Returns  a function of all rows, [N, D], and the positions to judge
     """
     mean_D = group.mean_D
+    others = [(other.mean_D, other.variance_D()) for other in classes]
     # what is shared concentrates: rows that merely scatter more than others have nothing in common
-    variance_D = np.minimum(group.variance_D(lost=1), np.maximum(*(other.variance_D() for other in classes)))
+    variance_D = np.minimum(group.variance_D(lost=1), np.maximum(*(spread_D for _, spread_D in others)))
     apart_D = np.full(len(mean_D), np.inf)
-    for other in classes:
-        other_D, spread_D = other.mean_D, other.variance_D()
+    for other_D, spread_D in others:
         # the ratio of two Gaussians' logarithms is a x^2 + b x + c; its mean and variance where x is Gaussian
         a_D = 0.5 / spread_D - 0.5 / variance_D
         b_D = mean_D / variance_D - other_D / spread_D
@@ -285,7 +285,7 @@ def _likelihood_ratio(
         ]
         apart_D = np.minimum(apart_D, (inside_D - outside_D) / (np.sqrt(variances[0] + variances[1]) + 1))
     best = np.argsort(-apart_D, kind="stable")[:features]
-    given = [(m.mean_D[best], m.variance_D()[best]) for m in classes]
+    given = [(other_D[best], spread_D[best]) for other_D, spread_D in others]
 
     def ratio(x_ND: FloatArray, rows: IntArray) -> NDArray[np.float64]:
         x_nF = x_ND[rows[:, None], best].astype(np.float64)

@@ -15,9 +15,9 @@ from sanitize.data.containers import as_arrow, read_columns
 from sanitize.data.labels import encode_labels
 from sanitize.data.table import BoolArray, IntArray, Modality, Table
 from sanitize.errors import BadInput, BadParams
-from sanitize.execution import make_map
 from sanitize.filtering import filter_table
 from sanitize.params import Params, resolve
+from sanitize.resume import map_of
 
 ORIGIN = "Sanitizer"  # where messages say that wrong values stand
 OWN = ("preset", "seed", "engine", "workers")  # arguments of their own
@@ -77,7 +77,7 @@ class Sanitizer(BaseEstimator):  # type: ignore[misc]  # scikit-learn comes with
             inputs, modality = _inputs(X)
         names = tuple(str(value) for value in classes)
         table = Table(np.arange(len(labels), dtype=np.int64), inputs, labels, names, modality)
-        found = filter_table(table, params, map=make_map(params.engine, params.workers))
+        found = filter_table(table, params, map=map_of(params))
         self.keep_: BoolArray = found.manifest.keep_N
         self.reason_: NDArray[np.str_] = np.array(found.manifest.reason_N)
         self.suspicion_: NDArray[np.float64] = found.manifest.suspicion_N

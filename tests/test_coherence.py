@@ -20,6 +20,7 @@ from sanitize.data.table import Table
 from sanitize.execution import inline
 from sanitize.filtering import decide
 from sanitize.params import resolve
+from tests.spy import Spy
 
 PARAMS = resolve({}).coherence
 NEAREST = resolve({"learner": {"name": "sklearn", "model": "tests.reference.ispl:NearestMean"}}).learner
@@ -127,28 +128,17 @@ def test_the_other_judge_sees_each_half_once():
 
 def test_no_row_is_judged_by_a_network_that_saw_it(monkeypatch):
     """Every row is asked about once, by a learner whose rows do not include it."""
-    fitted, asked = [], []
-
-    class Spy:
-        def start(self, *names):
-            pass
-
-        def fit(self, rows, epochs, *, done=0, total=None):
-            fitted.append(set(rows.tolist()))
-
-        def probabilities(self, inputs):
-            asked.append(inputs[:, 0].astype(int))
-            return np.full((len(inputs), 3), 1 / 3, np.float32)
-
-    monkeypatch.setattr("sanitize.coherence.make_learner", lambda *_: Spy())
+    spy = Spy([1 / 3] * 3)
+    monkeypatch.setattr("sanitize.coherence.make_learner", lambda *_: spy)
     table, smoothed_NC = two_classes(trigger=True)
     numbered = Table(table.ids, np.arange(123, dtype=np.float32)[:, None], table.labels, table.class_names, "vector")
     groups = doubted_groups(numbered, smoothed_NC, PARAMS.least)
     doubted_N = smoothed_NC.argmax(axis=1) != numbered.labels
     for fold in range(FOLDS):
         ask_fold(GroupTask(numbered, doubted_N, groups, NEAREST, PARAMS, 0), (0, fold))
+    asked = [inputs[:, 0].astype(int) for inputs in spy.asked]
     assert sorted(np.concatenate(asked).tolist()) == list(range(123))
-    assert all(not seen & set(rows.tolist()) for seen, rows in zip(fitted, asked, strict=True))
+    assert all(not seen & set(rows.tolist()) for seen, rows in zip(spy.fitted, asked, strict=True))
 
 
 def four_rows():

@@ -9,6 +9,7 @@ from sanitize.data.table import Table
 from sanitize.execution import inline
 from sanitize.hunt import HuntTask, clusters_wanted, hunt, look_for_clusters, predict_unseen
 from sanitize.params import resolve
+from tests.spy import Spy
 
 PARAMS = resolve({"preset": "strong"})
 NEAREST = resolve({"learner": {"name": "sklearn", "model": "tests.reference.ispl:NearestMean"}}).learner
@@ -67,24 +68,13 @@ def test_switched_off_and_too_few_rows(changed):
 
 
 def test_no_network_sees_the_clusters_that_it_is_asked_about(monkeypatch):
-    fitted, asked = [], []
-
-    class Spy:
-        def start(self, *names):
-            pass
-
-        def fit(self, rows, epochs, *, done=0, total=None):
-            fitted.append(set(rows.tolist()))
-
-        def probabilities(self, inputs):
-            asked.append(len(inputs))
-            return np.tile(np.array([[0.9, 0.1]], np.float32), (len(inputs), 1))
-
-    monkeypatch.setattr("sanitize.hunt.make_learner", lambda *_: Spy())
+    spy = Spy([0.9, 0.1])
+    monkeypatch.setattr("sanitize.hunt.make_learner", lambda *_: spy)
     unseen = [[(1, np.array(TRIGGER)), (0, np.arange(10))], [(1, np.array(HONEST))]]
     task = HuntTask(table_of(), np.arange(200) != 50, unseen, NEAREST, PARAMS.coherence, 1, 0)
     said = [predict_unseen(task, number) for number in (0, 1)]
-    assert fitted == [set(range(200)) - {50, *TRIGGER, *range(10)}, set(range(200)) - {50, *HONEST}]
+    assert spy.fitted == [set(range(200)) - {50, *TRIGGER, *range(10)}, set(range(200)) - {50, *HONEST}]
+    asked = [len(inputs) for inputs in spy.asked]
     assert asked == [20, 10, 20] and [len(s) for part in said for s in part] == asked
     assert all((s == 0).all() for part in said for s in part)
 

@@ -78,11 +78,7 @@ def pick_columns(
     Raises   BadInput: no such column, none or several that could be meant, a type that cannot be used
              BadParams: `inputs` empty, or with the label or a name twice among them
     """
-    names: list[str] = schema.names
-    refuse_names(names, label, inputs, origin)
-    how = "as named"
-    if label is None:
-        label, how = find_label([name for name in names if name not in (inputs or [])], names, origin), "by its name"
+    label, how = choose_label(schema.names, label, inputs, origin)
     if inputs is None:
         chosen, modality = _find_inputs(schema, label, origin)
         kind = "by type"
@@ -112,6 +108,17 @@ def refuse_names(names: Sequence[str], label: str | None, inputs: Sequence[str] 
             raise BadInput(f"{origin}: no column {name!r}; columns are {listed(names)}; name one of them as {remedy}")
     if label is not None and label in (inputs or []):
         raise BadParams(f"data.inputs is {list(inputs or [])}; must not hold the label column {label!r}")
+
+
+def choose_label(names: Sequence[str], label: str | None, inputs: Sequence[str] | None, origin: str) -> tuple[str, str]:
+    """The label column, as named or else found among those that are no inputs, and which of the two in words.
+
+    Raises  as `refuse_names` and `find_label`
+    """
+    refuse_names(names, label, inputs, origin)
+    if label is not None:
+        return label, "as named"
+    return find_label([name for name in names if name not in (inputs or [])], names, origin), "by its name"
 
 
 def find_label(free: Sequence[str], names: Sequence[str], origin: str) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sanitize.data.columns import ROW_INDEX, SHOWN, find_label, kind_of, listed, refuse_names
+from sanitize.data.columns import ROW_INDEX, SHOWN, choose_label, kind_of, listed
 from sanitize.errors import BadInput
 
 Kind = Literal["image", "vector", "number", "boolean", "category", "date", "text"]
@@ -59,11 +59,7 @@ def choose(
     Raises   BadInput: no such column, none or several that could be meant, a type that cannot be used
              BadParams: `inputs` empty, or with the label or a name twice among them
     """
-    names: list[str] = schema.names
-    refuse_names(names, label, inputs, origin)
-    how = "as named"
-    if label is None:
-        label, how = find_label([name for name in names if name not in (inputs or [])], names, origin), "by its name"
+    label, how = choose_label(schema.names, label, inputs, origin)
     kinds = {field.name: kind_in(field, sample) for field in schema if field.name != label}
     if inputs is not None:
         chosen = tuple((name, _usable(kinds[name], schema.field(name), origin)) for name in inputs)

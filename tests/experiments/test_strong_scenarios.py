@@ -99,7 +99,7 @@ def test_the_lists_cover_what_they_should() -> None:
 
 @pytest.mark.parametrize("run", [*CHOSEN, *REPORTED])
 def test_every_attack_is_one(run: str) -> None:
-    find(AttackParams(**parse(run).attack()))
+    assert callable(find(AttackParams(**parse(run).attack())))
 
 
 def test_the_plan_adds_up(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
