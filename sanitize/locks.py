@@ -92,8 +92,8 @@ def _holder(descriptor: int) -> str:
 
 
 def _clear_drafts(output: Path) -> None:
-    """Remove the temporary files of `data.files.whole_files` that processes left which were killed while writing."""
-    draft = re.compile(rf"\.{re.escape(output.name)}\.\d+\.(tmp|old)")
+    """Remove what killed processes left of `data.files.whole_files`; also the draft of a draft, for they nest."""
+    draft = re.compile(rf"\.+{re.escape(output.name)}(\.\d+\.(tmp|old))+")
     for path in output.parent.iterdir():
         if draft.fullmatch(path.name) and path.is_file():
             path.unlink(missing_ok=True)

@@ -61,7 +61,9 @@ def test_a_second_writer_is_told_who_writes(tmp_path):
 def test_a_killed_writer_leaves_no_lock_and_its_drafts_are_cleared(tmp_path):
     output = tmp_path / "a.parquet"
     process = holder(output)
-    drafts = [tmp_path / f".a.parquet.{process.pid}.tmp", tmp_path / f".a.parquet.{process.pid}.old"]
+    endings = [f".{process.pid}.tmp", f".{process.pid}.old"]
+    drafts = [tmp_path / f".a.parquet{ending}" for ending in endings]
+    drafts.append(tmp_path / f"..a.parquet{endings[0]}{endings[0]}")  # one writer inside another
     others = [tmp_path / ".b.parquet.1.tmp", tmp_path / ".a.parquet.tmp", tmp_path / ".a.parquet.1.tmp.gz"]
     for path in drafts + others:
         path.write_text("half")
