@@ -131,7 +131,7 @@ def filter_command(
         bool, typer.Option("--resume", help="Go on from what a killed run with the same IN, OUT and options has left.")
     ] = False,
     seed: Seed = None,
-    preset: Annotated[str | None, typer.Option(metavar="NAME", help="fast, strong or paper. [default: fast]")] = None,
+    preset: Annotated[str | None, typer.Option(metavar="NAME", help="strong, fast or paper. [default: strong]")] = None,
     net: Annotated[
         str | None,
         typer.Option(

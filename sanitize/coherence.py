@@ -31,7 +31,6 @@ FOLDS = 2
 MOST_SOURCE = 2_000  # rows of the other classes that features are compared with
 MOST_COPIES = 8  # of a group's row in one epoch
 LEAST_PROBABILITY = 1e-6
-UNCLEAR = 0.5  # part of a group that networks recognise, from which its rows are not given the benefit of the doubt
 OTHERS = -1  # what a group looks like whose rows look like several classes
 
 
@@ -214,5 +213,5 @@ def _put_together(task: GroupTask, group: Group, said: list[FloatArray]) -> Find
     recognised = float((share_n[table.labels == GROUP] > 0.5).mean())
     if recognised >= task.params.recognised:
         return Finding(group, "coherent", recognised, rows[(table.labels != SOURCE) & (share_n > 0.5)])
-    verdict: Literal["unclear", "nothing"] = "unclear" if recognised >= UNCLEAR else "nothing"
+    verdict: Literal["unclear", "nothing"] = "unclear" if recognised >= task.params.unclear else "nothing"
     return Finding(group, verdict, recognised, np.empty(0, np.int64))

@@ -39,6 +39,7 @@ LEAST_PILE = 6  # rows
 MOST_PILES = 12  # the same, of all rows of a label
 MOST_SHARE = 0.3  # of a label's rows that a cluster among them may have
 OVERLAP = 0.5
+MARGIN = 1.0  # nats
 
 
 @dataclass(frozen=True)
@@ -47,10 +48,12 @@ class Cluster:
 
     rows        int64, ascending positions
     recognised  part of them that a Gaussian fitted to the other half recognised, 0..1
+    margin      nats by which the least likely of them is above every other row asked; negative where it is not
     """
 
     rows: IntArray
     recognised: float
+    margin: float
 
 
 class Rows(NamedTuple):
@@ -87,6 +90,9 @@ def find_cluster(x_ND: FloatArray, rows: Rows, least: int, recognised: float) ->
     recognised  part of it that must be recognised, 0..1
     Returns     of the clusters at rest the one with the largest recognised x sqrt(rows), the first of equals; None
                 where there is none, or fewer than 10 undoubted rows of either class
+    Among thousands of pixels one always has a value that some rows share by chance, with others close by, and the next
+    pixel has nothing to say. So a cluster counts only with a margin of `MARGIN`, or if it stays when it is asked with
+    twice as many features.
     """
     target = rows.own[~rows.doubted_N[rows.own]]
     if min(len(rows.source), len(target)) < LEAST_OTHERS:
@@ -98,9 +104,18 @@ def find_cluster(x_ND: FloatArray, rows: Rows, least: int, recognised: float) ->
         if cluster is None or len(cluster.rows) < least or cluster.recognised < recognised:
             continue
         worth = cluster.recognised * math.sqrt(len(cluster.rows))
-        if worth > best_worth:
+        if worth <= best_worth:
+            continue
+        if cluster.margin >= MARGIN or _stays(search.at_rest(cluster.rows, 2 * features), cluster, recognised):
             best, best_worth = cluster, worth
     return best
+
+
+def _stays(again: Cluster | None, cluster: Cluster, recognised: float) -> bool:
+    """Whether a cluster that began with all rows of another one is recognised and has at least half of them."""
+    if again is None or again.recognised < recognised:
+        return False
+    return len(np.intersect1d(again.rows, cluster.rows)) >= OVERLAP * len(cluster.rows)
 
 
 def _beginnings(x_ND: FloatArray, rows: Rows, target: IntArray) -> Iterator[tuple[IntArray, int]]:
@@ -227,24 +242,25 @@ class _Search:
         """What a cluster that begins with `first` comes to in at most `ROUNDS` rounds; None = it falls apart."""
         member_N = np.zeros(len(self.x_ND), np.bool_)
         member_N[first] = True
-        hit_N, recognised, rise = member_N, 0.0, np.inf
+        hit_N, recognised, rise, margin = member_N, 0.0, np.inf, -np.inf
         for _ in range(ROUNDS):
             member = np.flatnonzero(member_N)
             target = self.target[~member_N[self.target]]
             halves = [len(self._half(member, fold)) for fold in (0, 1)]
             if min(halves) < LEAST_HALF or len(target) < LEAST_OTHERS:
                 return None
-            hit_N = self._recognised(member, target, features)
+            hit_N, margin = self._recognised(member, target, features)
             recognised = float(hit_N[member].mean())
             rise = np.count_nonzero(hit_N & ~member_N) / len(member)
             if not hit_N.any() or (hit_N == member_N).all():
                 break
             member_N = hit_N
-        return Cluster(np.flatnonzero(hit_N), recognised) if hit_N.any() and rise <= LEAST_RISE else None
+        return Cluster(np.flatnonzero(hit_N), recognised, margin) if hit_N.any() and rise <= LEAST_RISE else None
 
-    def _recognised(self, member: IntArray, target: IntArray, features: int) -> BoolArray:
-        """The rows of the label that Gaussians fitted to the other half take for the cluster's, bool [N]."""
+    def _recognised(self, member: IntArray, target: IntArray, features: int) -> tuple[BoolArray, float]:
+        """Rows of the label that Gaussians fitted to the other half take for the cluster's, bool [N]; the margin."""
         hit_N = np.zeros(len(self.x_ND), np.bool_)
+        margin = np.inf
         for fold in (0, 1):
             seen = self._half(member, 1 - fold)
             group = _moments(self.x_ND[seen])
@@ -255,9 +271,11 @@ class _Search:
             member_n, source_n, target_n, own_n = (ratio(self.x_ND, part) for part in asked)
             bar = max(float(np.quantile(source_n, SOURCE_BAR)), float(np.quantile(target_n, TARGET_BAR)), 0.0)
             above_n = member_n[member_n > bar]
+            least = float(above_n.min()) if len(above_n) else -np.inf
+            margin = min(margin, least - max(float(source_n.max()), float(target_n.max())))
             if len(above_n):  # others must be as likely as the least likely member
-                hit_N[asked[3][(own_n > bar) & (own_n >= above_n.min())]] = True
-        return hit_N
+                hit_N[asked[3][(own_n > bar) & (own_n >= least)]] = True
+        return hit_N, margin
 
 
 def _likelihood_ratio(

@@ -26,7 +26,7 @@ OWN = ("preset", "seed", "engine", "workers")  # arguments of their own
 class Sanitizer(BaseEstimator):  # type: ignore[misc]  # scikit-learn comes without types
     """Finds the rows of a training set that can be trusted.
 
-    preset   "fast", "strong" or "paper"
+    preset   "strong", "fast" or "paper"
     seed     same seed, same result; 0 .. 2**63 - 1
     params   sections of params.yaml laid over the preset, such as {"ispl": {"runs": 5}, "learner": {"net": "mlp"}}
     engine   "inline", or "processes", which a script may use only below `if __name__ == "__main__":`
@@ -44,7 +44,7 @@ class Sanitizer(BaseEstimator):  # type: ignore[misc]  # scikit-learn comes with
 
     def __init__(
         self,
-        preset: str = "fast",
+        preset: str = "strong",
         seed: int = 0,
         params: Mapping[str, Any] | None = None,
         engine: str = "inline",

@@ -21,7 +21,8 @@ from sanitize.params import Params
 from sanitize.selftrain import selftrain, trusted_rows
 
 KEPT = "kept"
-SOFT = 0.05  # p(second class) / p(first class) from which answers count as soft
+MOST_NAMED = 2  # supporters that the reason of an outvoted row names
+AT_RANDOM = 2 / 3  # part of labels drawn at random that leniency must not forgive
 Steps = Callable[[str, int], AbstractContextManager[Callable[[], None]]]
 
 
@@ -75,8 +76,7 @@ def decide(
     findings     of the groups of doubted rows: carriers of what a group shares are dropped, whatever else speaks for
                  them
     lenient      tolerance for rows that are in no group which is coherent or unclear; more where the networks answer
-                 softly: times what the second class of a typical undoubted row has of the first one's, over 0.05, where
-                 that is more than 1. None = as for the others
+                 softly: so much that of labels drawn at random two thirds would not be kept. None = as for the others
     Suspicion is 1 minus the probability of the given label: the mean of the voters' geometric mean and of the
     self-trained networks'; of carriers at least the part of their group that was recognised.
     """
@@ -90,7 +90,7 @@ def decide(
         given_N = smoothed_NC[np.arange(len(table)), label_N]
         tolerance_N = np.full(len(table), tolerance)
         if lenient is not None:
-            tolerance_N[:] = min(tolerance, lenient * max(1.0, _runner_up(smoothed_NC, says_N == label_N) / SOFT))
+            tolerance_N[:] = min(tolerance, max(lenient, _at_random(smoothed_NC, says_N == label_N)))
         for finding in findings:
             if finding.verdict in ("coherent", "unclear"):
                 tolerance_N[finding.group.rows] = tolerance
@@ -113,14 +113,33 @@ def decide(
         else:
             against = len(votes.voters) - int(votes.support_N[row])
             name = table.class_names[votes.vote_N[row]]
-            reasons[row] = f"outvoted: {against} of {len(votes.voters)} voters, most say {name}"
+            supported = _supporters(votes, row, int(label_N[row]))
+            reasons[row] = f"outvoted: {against} of {len(votes.voters)} voters, most say {name}{supported}"
     return Manifest(keep_N, reasons, suspicion_N)
 
 
-def _runner_up(smoothed_NC: FloatArray, undoubted_N: BoolArray) -> float:
-    """Median of p(second class) / p(first class) of the undoubted rows: how soft the networks' answers are."""
-    two_n2 = np.sort(smoothed_NC[undoubted_N], axis=1)[:, -2:]
-    return float(np.median(two_n2[:, 0] / two_n2[:, 1])) if len(two_n2) else 0.0
+def _supporters(votes: RowVotes, row: int, label: int) -> str:
+    """The components whose voters are for a row, in words; "" where there are none, or more than MOST_NAMED."""
+    own = np.flatnonzero(votes.prediction_VN[:, row] == label)
+    if not 0 < len(own) <= MOST_NAMED:
+        return ""
+    by_run: dict[int, list[str]] = {}
+    for run, component in (votes.voters[voter] for voter in own.tolist()):
+        by_run.setdefault(run, []).append(str(component))
+    parts = [f"component{'s' * (len(c) > 1)} {' and '.join(c)} of run {run}" for run, c in by_run.items()]
+    return f"; supported only by {' and '.join(parts)}"
+
+
+def _at_random(smoothed_NC: FloatArray, undoubted_N: BoolArray) -> float:
+    """What labels drawn at random would have of the top class's probability: two thirds of them no more than this.
+
+    Taken from the other classes of undoubted rows, n of them; 0 where there are none.
+    """
+    p_nC = smoothed_NC[undoubted_N]
+    if not len(p_nC):
+        return 0.0
+    others_nC = np.sort(p_nC, axis=1)[:, :-1]
+    return float(np.quantile(others_nC / p_nC.max(axis=1, keepdims=True), AT_RANDOM))
 
 
 def filter_table(table: Table, params: Params, *, map: OrderedMap, steps: Steps = no_steps) -> Filtered:

@@ -19,6 +19,8 @@ from pydantic.fields import FieldInfo
 
 from sanitize.errors import BadParams
 
+DEFAULT_PRESET = "strong"
+
 
 class Section(BaseModel):
     """A section of params.yaml: unknown keys are refused, values are checked, nothing changes afterwards."""
@@ -136,9 +138,10 @@ class CoherenceParams(Section):
 
     least: int = Field(ge=0, le=10**6, description="rows that a group must have to be looked at; 0 = none is")
     common: float = Field(gt=0, le=1, description="part of a cluster that must be recognised by its common features")
-    most: int = Field(ge=1, le=1000, description="other groups that networks look at, the most firmly doubted first")
+    most: int = Field(ge=0, le=1000, description="other groups that networks look at, the most firmly doubted first")
     epochs: int = Field(ge=1, le=1000)
     recognised: float = Field(ge=0, le=1, description="part of a group that networks must recognise")
+    unclear: float = Field(ge=0, le=1, description="part from which a group's rows get no leniency; 1 = they all do")
     lr_factor: float = Field(gt=0, le=100, description="learner.lr times this")
     lenient: float = Field(gt=0, le=1, description="selftrain.tolerance of rows that share nothing")
     hunted: Literal["auto"] | Annotated[int, Field(ge=0, le=100)] = Field(
@@ -211,7 +214,7 @@ def preset_names() -> list[str]:
 def _preset(name: str, origin: str = "") -> dict[str, Any]:
     if name not in preset_names():
         known = ", ".join(preset_names())
-        raise BadParams(f"{origin}: preset is {name!r}; must be one of {known}; the default is 'fast'")
+        raise BadParams(f"{origin}: preset is {name!r}; must be one of {known}; the default is {DEFAULT_PRESET!r}")
     values: dict[str, Any] = yaml.safe_load((files("sanitize.presets") / f"{name}.yaml").read_text())
     return values
 
@@ -226,7 +229,7 @@ def _over(below: Any, above: Any) -> Any:
 def resolve(given: Mapping[str, Any], origin: str = "params.yaml") -> Params:
     """Parameters from a nested mapping: the preset that it names, with its own values laid over.
 
-    given    as read from YAML; `preset` defaults to "fast"; `attack` may be the string "none"
+    given    as read from YAML; `preset` defaults to DEFAULT_PRESET; `attack` may be the string "none"
     origin   what messages call the place where the values stand
     Raises   BadParams: unknown key, wrong type, out of range; names the key, the value and the bound
     """
@@ -236,7 +239,7 @@ def resolve(given: Mapping[str, Any], origin: str = "params.yaml") -> Params:
     for section, value in given.items():
         if section in Params.model_fields and _is_section(section) and not isinstance(value, Mapping | None):
             raise BadParams(f"{origin}: {section} is {value!r}; must be a section of keys and values")
-    given["preset"] = given.get("preset") or "fast"
+    given["preset"] = given.get("preset") or DEFAULT_PRESET
     merged = _over(_preset(str(given["preset"]), origin), given)
     try:
         return Params.model_validate(_pruned(merged))

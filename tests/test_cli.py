@@ -157,7 +157,7 @@ def test_options_win_over_the_file_and_the_file_over_the_preset(tmp_path):
 def test_a_params_file_in_the_folder_is_not_read(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "params.yaml").write_text("seed: 9\nispl: {runs: 1}\n")
-    assert chosen_params(None, {"seed": None}, {"data": {}, "learner": {"net": None}}) == resolve({"preset": "fast"})
+    assert chosen_params(None, {"seed": None}, {"data": {}, "learner": {"net": None}}) == resolve({"preset": "strong"})
 
 
 def test_interrupted_it_tells_what_it_leaves_and_goes_on(source, tmp_path):

@@ -174,10 +174,13 @@ def test_who_is_given_the_benefit_of_the_doubt(verdict, kept):
     assert manifest.keep_N.tolist() == [True, True, True, kept]
 
 
-def test_soft_answers_contradict_less():
-    """Undoubted rows have a fifth for the second class: four times 0.05, so 0.1 becomes 0.4; row 3 has a third."""
+def test_leniency_does_not_forgive_labels_drawn_at_random():
+    """Undoubted rows have a fifth, a fifth and a tenth for their other class: two thirds of them at most a fifth."""
     table, votes = four_rows()
-    smoothed_NC = np.array([[5 / 6, 1 / 6], [5 / 6, 1 / 6], [1 / 6, 5 / 6], [0.75, 0.25]], np.float32)
-    assert decide(table, votes, smoothed_NC, 0.5, lenient=0.1).keep_N.tolist() == [True, True, True, False]
-    assert decide(table, votes, smoothed_NC, 0.3, lenient=0.1).keep_N.all()  # never above the tolerance
-    assert decide(table, votes, smoothed_NC, 0.5, lenient=0.05).keep_N.all()
+    for given, kept in ((0.21, True), (0.19, False)):  # what row 3's label has of the other's probability
+        doubted = [1 / (1 + given), given / (1 + given)]
+        smoothed_NC = np.array([[5 / 6, 1 / 6], [5 / 6, 1 / 6], [1 / 11, 10 / 11], doubted], np.float32)
+        assert decide(table, votes, smoothed_NC, 0.5, lenient=0.1).keep_N.tolist() == [True, True, True, kept]
+        assert decide(table, votes, smoothed_NC, 0.15, lenient=0.1).keep_N.all()  # never above the tolerance
+    nobody = np.array([[0.2, 0.8], [0.2, 0.8], [0.8, 0.2], [0.8, 0.2]], np.float32)
+    assert decide(table, votes, nobody, 0.5, lenient=0.1).keep_N.all()  # nobody to ask

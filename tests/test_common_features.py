@@ -76,6 +76,19 @@ def test_what_the_said_class_has_anyway_is_not_shared():
     assert carriers_of(x_ND) is None
 
 
+@pytest.mark.parametrize("name", ["noise 2", "noise 3", "noise 5"])
+def test_one_feature_is_enough_only_where_no_other_row_has_its_value(name):
+    """Twelve rows pile up in one feature of 400, then a row of the other class lies among them; a second such pile."""
+    x_ND, piled = noise(400, name), list(range(138, 150))
+    x_ND[-12:, 5] = stream(1, "pile").uniform(2.6, 2.65, 12)
+    assert carriers_of(x_ND) == piled
+    x_ND[0, 5] = 2.62
+    assert carriers_of(x_ND) is None  # the next best feature is noise
+    x_ND[-12:, 9] = stream(1, "other pile").uniform(2.6, 2.65, 12)
+    x_ND[2, 9] = 2.62
+    assert carriers_of(x_ND) == piled
+
+
 def test_too_few_others():
     x_ND = noise()
     x_ND[-GROUP:, 3] = 2.5

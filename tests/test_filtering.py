@@ -1,6 +1,7 @@
 """The manifest's reasons and suspicion by hand; the whole filter on rows with swapped labels."""
 
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from tests.reference.ispl import blobs
 LOSS = np.log(np.array([1, 4, 2, 1e4, 1], np.float32))  # mean probabilities 1, 1/4, 1/2, 1/10000, 1
 QUICK = resolve(
     {
+        "preset": "fast",
         "learner": {"name": "sklearn", "model": "tests.reference.ispl:NearestMean"},
         "ispl": {"runs": 2, "components": 4, "expansion": 0.5},
         "selftrain": {"epochs": 4, "every": 2, "learners": 1},
@@ -72,6 +74,23 @@ def test_a_row_dropped_by_both_is_outvoted():
     table, votes = five_rows()
     smoothed_NC = np.array([[1, 0], [0, 1], [1, 0], [0.8, 0.2], [1, 0]], np.float32)
     assert decide(table, votes, smoothed_NC).reason_N[3] == "outvoted: 3 of 3 voters, most say cat"
+
+
+def test_the_few_that_support_an_outvoted_row_are_named():
+    """Row 3 is for dog: by one voter, by two of one run or of two, and then by none or too many to name."""
+    table, votes = five_rows()
+    most = "of 3 voters, most say cat"
+    for support, ending in (
+        ([0, 1, 0], f"2 {most}; supported only by component 1 of run 0"),
+        ([1, 1, 0], f"1 {most}; supported only by components 0 and 1 of run 0"),
+        ([0, 1, 1], f"1 {most}; supported only by component 1 of run 0 and component 0 of run 1"),
+        ([0, 0, 0], f"3 {most}"),
+        ([1, 1, 1], f"0 {most}"),
+    ):
+        prediction_VN = votes.prediction_VN.copy()
+        prediction_VN[:, 3] = support
+        changed = replace(votes, prediction_VN=prediction_VN, support_N=np.array([3, 1, 2, sum(support), 3]))
+        assert decide(table, changed, None).reason_N[3] == f"outvoted: {ending}"
 
 
 def test_suspicion_lies_between_0_and_1():

@@ -27,7 +27,7 @@ def test_the_paper_preset_is_appendix_c():
 
 
 def test_without_a_preset_it_is_fast():
-    assert resolve({}) == resolve({"preset": None}) == resolve({"preset": "fast"})
+    assert resolve({}) == resolve({"preset": None}) == resolve({"preset": "strong"})
 
 
 def test_values_lie_over_the_preset_and_null_is_the_presets():
@@ -75,7 +75,7 @@ def test_an_attack_may_be_a_word_or_a_section():
         ({"certify": {"radius": -1}}, "certify.radius is -1; must be a number in [0, inf); the default is null"),
         ({"seed": -1}, "seed is -1; must be a whole number in [0, 9223372036854775808); the default is 0"),
         ({"engine": "dask"}, "engine is 'dask'; must be 'inline', 'processes' or 'ray'; the default is 'processes'"),
-        ({"preset": "quick"}, "preset is 'quick'; must be one of fast, paper, strong; the default is 'fast'"),
+        ({"preset": "quick"}, "preset is 'quick'; must be one of fast, paper, strong; the default is 'strong'"),
         ({"ispl": 3}, "ispl is 3; must be a section of keys and values"),
         (
             {"vote": {"epoch": 3}},
@@ -113,7 +113,7 @@ def test_sha256_is_of_what_can_change_the_kept_rows():
     plain = resolve({}).sha256()
     assert len(plain) == 64
     same = {"engine": "inline", "workers": 3, "attack": "none", "train": {"epochs": 3}, "certify": {"k": 3}}
-    assert resolve(same).sha256() == resolve({"preset": "fast", "data": {"train": "x"}}).sha256() == plain
+    assert resolve(same).sha256() == resolve({"preset": "strong", "data": {"train": "x"}}).sha256() == plain
     spelled_out = resolve({}).model_dump(include={"learner", "ispl", "vote", "selftrain", "seed"})
     assert resolve(spelled_out).sha256() == plain
     others = [{"seed": 1}, {"ispl": {"runs": 9}}, {"data": {"image_size": 8}}, {"learner": {"lr": 0.0123}}]

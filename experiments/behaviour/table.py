@@ -157,7 +157,7 @@ def outcome(name: str, setting: Setting, folder: Path, preset: str, workers: int
 
 @app.command()
 def main(
-    page: Path = PAGE, preset: str = "fast", only: str = "", workers: int | None = None, write: bool = True
+    page: Path = PAGE, preset: str = "strong", only: str = "", workers: int | None = None, write: bool = True
 ) -> None:
     """Filter every setting whose name holds ONLY; put the table between the marks of PAGE."""
     lines = [f"| {' | '.join(HEAD)} |", f"| --- | {'--: | ' * (len(HEAD) - 1)}".rstrip()]

@@ -16,7 +16,7 @@ from experiments.strong.settings import HERE, REFERENCE, Settings, read_settings
 from sanitize.errors import BadInput, BadParams
 from stages.common import stage_app
 
-LISTS = ("test", "compared", "more", "tuning")
+LISTS = ("test", "compared", "more", "ablation", "tuning")
 RESULTS = Path("reports/strong")
 app = stage_app("strong-plan", pipeline=False)
 
@@ -42,7 +42,7 @@ def cells(settings: Settings, lists: tuple[str, ...] = LISTS) -> Iterator[Cell]:
     seen: set[tuple[str, str]] = set()
     for of in lists:
         for run in settings.lists()[of]:
-            for method in (REFERENCE, *(settings.peer_methods if of == "compared" else settings.methods)):
+            for method in (REFERENCE, *settings.methods_of(of)):
                 if (run, method) not in seen:
                     seen.add((run, method))
                     yield Cell(of, run, method, settings.costs.of(parse(run).data, method))

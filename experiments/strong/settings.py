@@ -51,6 +51,8 @@ class Settings(Section):
     seen       data set, pair and trigger on which `fast` was tuned before this experiment, as in a run's name
     tuning     runs to choose values on; every other list is one of test runs, the most telling first
     compared   test runs on which the peers run, too
+    ablation   variants of `strong`, each without one ingredient or with another value
+    ablated    tuning runs on which they run
     trainings  of the sanitized model; its TMR and accuracy are their means
     """
 
@@ -65,15 +67,29 @@ class Settings(Section):
     data_sets: list[str]
     methods: list[str]
     peer_methods: list[str]
+    ablation: list[str]
     seen: list[str]
     tuning: list[str]
+    ablated: list[str]
     test: list[str]
     compared: list[str]
     more: list[str]
 
     def lists(self) -> dict[str, list[str]]:
         """The lists of runs by name."""
-        return {"tuning": self.tuning, "test": self.test, "compared": self.compared, "more": self.more}
+        return {
+            "test": self.test,
+            "compared": self.compared,
+            "more": self.more,
+            "ablation": self.ablated,
+            "tuning": self.tuning,
+        }
+
+    def methods_of(self, name: str) -> list[str]:
+        """The methods that run on a list's runs."""
+        if name == "ablation":
+            return [*self.methods, *self.ablation]
+        return self.peer_methods if name == "compared" else self.methods
 
     def is_tuning(self, run: str) -> bool:
         """Whether the run, or another of its data set, pair and trigger, is one to choose values on, or was seen."""

@@ -81,6 +81,8 @@ def _page(
     figure: str,
 ) -> str:
     test, tuning = rows[rows["list"] == "test"], rows[rows["list"] == "tuning"]
+    varied = tuning[tuning["run"].isin(settings.ablated) & tuning["method"].isin(settings.methods_of("ablation"))]
+    tuning = tuning[~tuning["method"].isin(settings.ablation)]
     bounds = settings.counts
     text = [
         "# Methods compared\n",
@@ -97,6 +99,8 @@ def _page(
         text += ["## Test runs: bounds\n", _reach(test, in_order(test["method"])), figure]
         text += ["## Test runs: by data set and method\n", _summary(test, in_order(test["method"]))]
         text += ["## Test runs: every one\n", _runs(test)]
+    if varied["method"].isin(settings.ablation).any():
+        text += ["## Ablation\n", _ablation(settings, varied)]
     if len(tuning):
         text += ["## Tuning runs: by data set and method\n", _summary(tuning, in_order(tuning["method"]))]
         text += ["## Tuning runs: every one\n", _runs(tuning)]
@@ -134,6 +138,40 @@ def _summary(rows: pd.DataFrame, methods: list[str]) -> str:
                     lines.append([data if attacked else f"{data}, no attack", method, *_summed(own)])
     head = ["data", "method", "runs", "that count", "TMR < 1%", "TMR mean", "most", "FP mean", "most", "FN", "AUC mean"]
     return _markdown([*head, "least", "recall 1 / 5 / 10%", "accuracy", "of oracle", "CPU s"], lines)
+
+
+def _ablation(settings: Settings, varied: pd.DataFrame) -> str:
+    """`strong` without one of its ingredients or with another value: FP / FN on each run, and all runs together.
+
+    Only runs that every method of the table has: means of different runs cannot be compared.
+    """
+    methods = [method for method in settings.methods_of("ablation") if (varied["method"] == method).any()]
+    methods.sort(key=lambda name: name != "strong")
+    have = {run: set(own["method"]) for run, own in varied.groupby("run")}
+    runs = [run for run in settings.ablated if have.get(run, set()).issuperset(methods)]
+    if not runs:
+        return "No run has every method yet.\n"
+    cells = varied.set_index(["run", "method"])
+    strong = cells.loc[[(run, "strong") for run in runs], "cpu_seconds"].sum()
+    lines = []
+    for method in methods:
+        own = cells.loc[[(run, method) for run in runs]]
+        values = settings.variants.get(method, {})
+        changed = [f"{s}.{k}: {v}" for s, keys in values.items() if s != "preset" for k, v in keys.items()]
+        lines.append(
+            [
+                method,
+                ", ".join(changed) or "the preset",
+                *(f"{one.fp} / {one.fn}" for one in own.itertuples()),
+                _share(own["fp_share"].mean(), 2),
+                f"{own['fn'].sum()} of {own['poisoned'].sum()}",
+                _number(own["auc"].mean()),
+                _share(own["sanitized_tmr"].max()),
+                f"{own['cpu_seconds'].sum() / strong:.2f}",
+            ]
+        )
+    head = ["method", "what is changed", *runs, "FP mean", "FN", "AUC mean", "TMR most", "CPU of strong's"]
+    return "FP / FN of each run, then all of them together.\n\n" + _markdown(head, lines)
 
 
 def _summed(own: pd.DataFrame) -> list[str]:

@@ -105,6 +105,7 @@ def test_every_attack_is_one(run: str) -> None:
 def test_the_plan_adds_up(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     given = yaml.safe_load((HERE / "params.yaml").read_text())
     given |= {"test": ["digits_6-4_square_0.1_s0"], "compared": ["digits_6-4_square_0.1_s0"], "more": [], "tuning": []}
+    given["ablated"] = []
     given |= {"methods": ["fast", "new"], "peer_methods": ["spectral"]}
     given["costs"] = {
         "start": 1,
@@ -128,7 +129,7 @@ def test_the_plan_adds_up(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     (tmp_path / "cells/digits_6-4_square_0.1_s0-new.json").write_text('{"skipped": "not there"}')
     plan.main(results=tmp_path, params=params)
     assert capsys.readouterr().out.splitlines()[-1] == "without a result: 3 cells, 1 CPU minutes"
-    with pytest.raises(BadParams, match="--lists is 'best'; must be some of test,compared,more,tuning"):
+    with pytest.raises(BadParams, match="--lists is 'best'; must be some of test,compared,more,ablation,tuning"):
         plan.main("best", params=params)
 
 

@@ -140,6 +140,21 @@ def test_all_figures_are_in_the_csv(results: Path) -> None:
     assert (fast["data"], fast["fn"], fast["sanitized_tmr"], fast["fp_share"]) == ("mnist5k", "7", "0.2", "0.01")
 
 
+def test_the_ablation_has_only_runs_that_all_methods_have(results: Path) -> None:
+    first, second = "digits64_3-8_features_0.1_s0", "hog5k_4-9_features_0.1_s0"
+    added = [cell(first, "strong", fn=0), cell(first, "no-hunt", fn=9, fp=4, cpu_seconds=25.0), cell(second, "strong")]
+    for one in added:
+        (results / f"cells/{one['run']}-{one['method']}.json").write_text(json.dumps(one))
+    page = made(results, "one")[0].read_text()
+    ablation = page.split("## Ablation")[1].split("## Tuning")[0]
+    assert f"| method | what is changed | {first} | FP mean |" in ablation and second not in ablation
+    assert "| strong | the preset | 10 / 0 | 1.00% | 0 of 40 | 0.9900 | 0.0% | 1.00 |" in ablation
+    assert "| no-hunt | coherence.hunted: 0 | 4 / 9 | 0.40% | 9 of 40 | 0.9900 | 0.0% | 0.50 |" in ablation
+    assert "no-hunt" not in page.split("## Tuning runs")[1]
+    (results / f"cells/{first}-strong.json").unlink()
+    assert "No run has every method yet." in made(results, "two")[0].read_text()
+
+
 def test_no_cells_no_page(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="holds no cells; run the stages reference and cell first"):
         table.main(tmp_path, tmp_path / "a.md", tmp_path / "a.csv", tmp_path / "a.svg")
