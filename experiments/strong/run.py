@@ -132,6 +132,7 @@ def cell(settings: Settings, scenario: Scenario, method: str, train: Table, test
         "fn": metrics.false_negatives(keep_N, is_poison_N),
         "auc": metrics.suspicion_auc(suspicion_N, is_poison_N) if attacked else None,
         **{f"recall_{share:.0%}".rstrip("%"): recall for share, recall in zip(DROPPED, recalls, strict=True)},
+        "trainings": settings.trainings,
         "sanitized_tmr": _mean([model.tmr for model in models]),
         "sanitized_accuracy": _mean([model.accuracy for model in models]),
         "cpu_seconds": round(seconds, 1),

@@ -22,7 +22,7 @@ COLUMNS = [
     *("list", "data", "pair", "trigger", "share", "seed", "method", "rows", "poisoned", "counts"),
     *("undefended_tmr", "undefended_right", "sanitized_tmr", "oracle_tmr", "fp", "fn", "fp_share"),
     *("auc", "recall_1", "recall_5", "recall_10"),
-    *("undefended_accuracy", "sanitized_accuracy", "oracle_accuracy", "cpu_seconds"),
+    *("trainings", "undefended_accuracy", "sanitized_accuracy", "oracle_accuracy", "cpu_seconds"),
 ]
 
 
@@ -60,6 +60,7 @@ def read(results: Path, settings: Settings) -> tuple[pd.DataFrame, list[dict[str
     rows = pd.DataFrame(done)
     rows["list"] = ["tuning" if settings.is_tuning(run) else "test" for run in rows["run"]]
     rows["fp_share"] = rows["fp"] / (rows["rows"] - rows["poisoned"])
+    rows["trainings"] = rows["trainings"].fillna(1).astype(int) if "trainings" in rows else 1
     for column in ("sanitized_tmr", "oracle_tmr", "undefended_tmr", "undefended_right", "auc"):
         rows[column] = rows[column].astype(float)
     place = {name: number for number, name in enumerate(settings.data_sets)}
@@ -93,7 +94,7 @@ def _page(
         f"{bounds.undefended_share_over:.0%} of what it could be: the part of the same test rows that it gets right "
         "without the trigger. FP: clean rows dropped; FN: poisoned rows kept; recall at 1, 5 and 10%: of the poisoned "
         "rows, when so many of all rows are dropped, the most suspicious first. One test image is 1% of TMR where a "
-        "class has 100. CPU seconds are the filter's, in one process.\n",
+        f"class has 100. {_trainings(rows)} CPU seconds are the filter's, in one process.\n",
     ]
     if len(test):
         text += ["## Test runs: bounds\n", _reach(test, in_order(test["method"])), figure]
@@ -110,6 +111,13 @@ def _page(
         lines = [f"- {cell['run']}, {cell['method']}: {cell['skipped']}" for cell in skipped]
         text += ["## Cells that were skipped\n", "\n".join(lines) + "\n"]
     return "\n".join(part for part in text if part)
+
+
+def _trainings(rows: pd.DataFrame) -> str:
+    """Of how many trainings of the sanitized model its TMR and accuracy are means, in words."""
+    cells = rows["trainings"].value_counts().sort_index(ascending=False)
+    counts = [f"{number} in {of} cells" for number, of in cells.items()]
+    return f"TMR and accuracy of the sanitized model are means over its trainings ({', '.join(counts)})."
 
 
 def _markdown(head: list[str], lines: list[list[str]]) -> str:

@@ -116,7 +116,10 @@ def test_data_without_an_attack(params: Path, tmp_path: Path) -> None:
         assert found[key] is None
 
 
-def test_cells_whose_data_are_not_there(params: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_cells_whose_data_are_not_there(
+    params: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CIFAR10_FOLDER", raising=False)  # it goes before the folder of params.yaml
     for method in ("reference", "fast"):
         out = tmp_path / f"{method}.json"
         run.main("cifar10k_8-6_square_0.1_s0", method, out, tmp_path / "reference.json", params)
