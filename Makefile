@@ -1,6 +1,7 @@
 # make repro   the pipeline, from data to reports; runs again what changed and nothing else
 # make test    the tests
 # make check   style and types
+# make bench   speed and memory into docs/benchmarks.md and docs/filter.md; hours, on an idle machine; see the page
 # PYTHON=python3.12 make repro   chooses the interpreter that .venv is made with (3.11 or newer)
 PYTHON ?= python3
 VENV := .venv
@@ -10,7 +11,7 @@ STAMP := $(VENV)/.installed
 export PYTHONPATH := $(CURDIR)
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: repro test check
+.PHONY: repro test check bench
 
 repro: $(STAMP)
 	$(VENV)/bin/dvc repro
@@ -22,6 +23,14 @@ check: $(STAMP)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+
+# Runs whose results lie in reports/bench are not made again. The GPU's ends with code 2 where there is none.
+bench: $(STAMP)
+	$(VENV)/bin/python -m benchmarks.engine --write
+	$(VENV)/bin/python -m benchmarks.growth --write
+	$(VENV)/bin/python -m benchmarks.memory --write
+	$(VENV)/bin/python -m benchmarks.filter --write
+	$(VENV)/bin/python -m benchmarks.gpu --write || test $$? -eq 2
 
 # The stamp is made last, so that an installation that was cut off is begun again.
 $(STAMP): pyproject.toml constraints.txt

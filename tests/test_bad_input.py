@@ -63,7 +63,10 @@ def quick(*more):
         ("ispl: {runs: three}", ["ispl.runs is 'three'", "must be a whole number in [1, 64]", "uses 3"]),
         ("ispl: {expansion: 1.4}", ["ispl.expansion is 1.4", "must be a number in (0, 1]", "uses 0.25"]),
         ("ispl: 5", ["own.yaml: ispl is 5", "must be a section"]),
-        ("preset: best", ["own.yaml: preset is 'best'", "must be one of fast, paper, strong", "the default is 'strong'"]),
+        (
+            "preset: best",
+            ["own.yaml: preset is 'best'", "must be one of fast, paper, strong", "the default is 'strong'"],
+        ),
         ("engine: threads", ["engine is 'threads'", "must be 'inline', 'processes' or 'ray'", "the default is"]),
         ("ispl: [", ["own.yaml: is not YAML"]),
         ("just words", ["own.yaml: must hold keys and values", "got str"]),

@@ -1,0 +1,89 @@
+"""The GPU's benchmark, as far as a CPU goes: its counting, its table, and its end where there is no CUDA."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from benchmarks import gpu, peaks
+from benchmarks.gpu import measure, params_of, steps_table
+from benchmarks.pictures import drawn
+from tests.benchmarks.results import MACHINE, TOLD
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is CUDA here")
+def test_without_cuda_it_says_so(capsys):
+    with pytest.raises(SystemExit) as left:
+        gpu.main([])
+    assert left.value.code == 2
+    assert "no CUDA device can be used here" in capsys.readouterr().err
+
+
+def test_parameters():
+    paper, fast = (params_of(preset, "auto", "cpu") for preset in gpu.PRESETS)
+    assert (paper.learner.net, paper.learner.precision, paper.selftrain.epochs) == ("preact_resnet18", "auto", 100)
+    assert (paper.train.epochs, fast.learner.net, fast.engine) == (100, "auto", "inline")
+    assert params_of("fast", "float32", "cpu", "resnet32").learner.net == "resnet32"
+    assert paper.attack.options == {"source": 0, "target": 2, "share": 0.05, "shape": "pixel"}
+
+
+def test_a_scenario_is_counted(monkeypatch):
+    """200 drawn pictures: the voters, the networks of self-training and the final one score what they must."""
+    monkeypatch.setitem(peaks.SIDES, "cpu", 64)
+    whole = params_of("fast", "float32", "cpu")
+    sections = {
+        "ispl": {"runs": 1, "components": 2, "first_epochs": 1, "epochs": 1},
+        "vote": {"epochs": 2},
+        "selftrain": {"epochs": 2, "every": 1, "learners": 1},
+        "coherence": {"least": 0},
+        "train": {"epochs": 3, "threads": 1},
+    }
+    params = whole.model_copy(update={k: getattr(whole, k).model_copy(update=v) for k, v in sections.items()})
+    pictures = drawn(200, side=8, channels=3, classes=4)
+    found = measure(pictures, params, seconds=0.01)
+    steps = found["steps"]
+    assert list(steps) == ["attack", "partition", "vote", "self-training", "final training", "test"]
+    kept = 200 - found["fp"] - (found["poisoned"] - found["fn"])
+    assert steps["vote"]["scored_rows"] == 400 and steps["self-training"]["scored_rows"] == 400
+    assert steps["final training"]["row_epochs"] == 3 * kept
+    assert steps["test"]["scored_rows"] == 40 + 10  # all test rows, and class 0's with the trigger
+    for key in ("row_epochs", "scored_rows", "fit_seconds", "score_seconds"):
+        assert sum(step[key] for step in steps.values()) == pytest.approx(found["done"][key])
+    assert sum(step["wall"] for step in steps.values()) <= found["wall_seconds"]
+    assert found["forward_flops"] == peaks.net_flops("cnn", (3, 8, 8), 4)
+    assert steps_table([{**found, "machine": MACHINE}])[2].startswith("| `fast`, cnn | attack |")
+
+
+def test_table_by_hand():
+    """300 row-epochs and 100 rows scored, at 1,000 FLOP: 1 MFLOP in 2 s, of 1 MFLOP/s at most."""
+    step = {"wall": 2.0, "cpu": 2.0, "row_epochs": 300, "scored_rows": 100, "fit_seconds": 1.0, "score_seconds": 0.25}
+    idle = {**dict.fromkeys(step, 0), "wall": 0.5}
+    found = {
+        "preset": "paper",
+        "net": "resnet",
+        "precision": "auto",
+        "what": "stamps",
+        "rows": 2000,
+        "steps": {"attack": idle, "vote": step},
+        "wall_seconds": 4.0,
+        "done": {key: step[key] for key in ("row_epochs", "scored_rows", "fit_seconds", "score_seconds")},
+        "forward_flops": 1000,
+        "bfloat16_peak": 1e6,
+        "fp": 3,
+        "fn": 1,
+        "poisoned": 9,
+        "tmr": None,
+        "accuracy": 0.5,
+        "machine": MACHINE,
+    }
+    lines = steps_table([found])
+    assert lines[2:5] == [
+        "| `paper`, resnet | attack | 0.5 | 0.0 | 0.0 | 0.5 |  |  |  |",
+        "| `paper`, resnet | vote | 2.0 | 1.0 | 0.2 | 0.8 | 300 | 400 | 50.0% |",
+        "| `paper`, resnet | all | 4.0 | 1.0 | 0.2 | 2.8 | 300 | 400 | 25.0% |",
+    ]
+    assert lines[6] == (
+        "`paper`: stamps, 2,000 rows, precision auto; 1 of 9 poisoned rows kept, 3 clean rows dropped, TMR unknown, "
+        "accuracy 50.0%; bfloat16 peak 0.0 TFLOP/s."
+    )
+    assert lines[-1] == TOLD
