@@ -105,7 +105,7 @@ def filter_file(
         drafts = Drafts(draft.get("kept"), draft.get("rejected"), draft.get("manifest"))
         memory = Memory(staging.folder, shards, drafts)
         try:
-            run = Remembered(map, staging.folder / FITS) if staging.lasting else map
+            run = Remembered(map, staging.folder / FITS, tell) if staging.lasting else map
             found = _judge(shards, params, options, digest, memory, run, steps)
             parameters = parameters_sha256(params, options, found)
             with _scoring(found, steps, shards.rows) as progress:

@@ -100,19 +100,25 @@ def _work(together: _Together, asked: _Asked) -> Any:
     return result
 
 
+def _on_stderr(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)
+
+
 class Remembered:
     """An ordered map that keeps every result in `folder` and does not compute again what it finds there.
 
     run      the map that computes
     folder   is made; whoever asked for the run removes it when all is done
+    tell     called with what a person should know: that a run goes on
     Raises   BadInput: the folder cannot be made or written to
     Workers write their results themselves where they see the folder, as soon as they have them; the results of others
     are written when they arrive. Tasks may keep notes on their way: see `notes`.
     """
 
-    def __init__(self, run: OrderedMap, folder: Path) -> None:
+    def __init__(self, run: OrderedMap, folder: Path, tell: Callable[[str], None] = _on_stderr) -> None:
         self.run = run
         self.folder = folder.absolute()
+        self.tell = tell
         self.token = secrets.token_hex(16)
         with _told(self.folder / TOKEN) as draft:
             draft.write_text(self.token)
@@ -125,7 +131,7 @@ class Remembered:
         keys = [digest([call, task]) for task in tasks]
         found = {number: kept[0] for number, key in enumerate(keys) if (kept := _read(self.folder / key))}
         if found:
-            print(f"going on: {len(found)} of {len(tasks)} results are in {self.folder}", file=sys.stderr, flush=True)
+            self.tell(f"going on: {len(found)} of {len(tasks)} results are in {self.folder}")
         if len(found) == len(tasks):
             yield from found.values()
             return

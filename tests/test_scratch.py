@@ -76,8 +76,10 @@ def test_what_is_done_is_not_done_again(tmp_path, shared, run, capsys):
     assert values(again) == [11, 13, 10, 14] and asked(shared) == [3, 4]
     assert capsys.readouterr().err == f"going on: 2 of 4 results are in {folder}\n"
     assert all(array.flags.writeable for array in again)
-    assert values(Remembered(run, folder)(noted, shared, [0, 1, 2, 3, 4])) == [10, 11, 12, 13, 14]
-    assert asked(shared) == []
+    told = []
+    assert values(Remembered(run, folder, told.append)(noted, shared, [0, 1, 2, 3, 4])) == [10, 11, 12, 13, 14]
+    assert asked(shared) == [] and told == [f"going on: 5 of 5 results are in {folder}"]
+    assert capsys.readouterr().err == ""
 
 
 def test_all_that_decides_on_a_result_is_in_its_name(tmp_path, shared, monkeypatch):
