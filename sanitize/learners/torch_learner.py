@@ -115,6 +115,7 @@ class TorchLearner:
     def start(self, *names: str | int) -> None:
         """Fresh weights and a fresh stream called `names`."""
         torch.set_num_threads(self.params.threads)
+        torch.backends.cudnn.deterministic = True  # CUDA: else convolutions may add up in any order
         self.names = names
         self.draws = stream(self.seed, *names, "batches")
         with torch.random.fork_rng(devices=[]):

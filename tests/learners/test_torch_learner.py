@@ -319,6 +319,17 @@ def test_one_row_is_too_few():
         learner.fit(np.array([3]), 1)
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+@pytest.mark.parametrize("net", ["cnn", "preact_resnet18"])
+def test_same_stream_same_bytes_on_cuda(net):
+    """With the augmentation and the precision of a real run, large enough that cuDNN splits its sums."""
+    table = pictures(rows=600, side=32, channels=3)
+    chosen = params(device="cuda", precision="bfloat16", net=net, crop=4, flip=True)
+    states = [trained(table, chosen).state() for _ in range(3)]
+    for name, first in states[0].items():
+        assert all(state[name].tobytes() == first.tobytes() for state in states[1:]), name
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
 def test_cuda_where_there_is_none():
     with pytest.raises(BadParams, match=r"learner\.device is 'cuda', but no CUDA device can be used here"):
