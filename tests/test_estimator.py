@@ -14,11 +14,11 @@ from sanitize.cli import app
 from sanitize.errors import BadInput, BadParams
 from tests import small
 
-QUICK = {**small.QUICK, "learner": {**small.QUICK["learner"], "net": "linear"}}
+QUICK = {**small.SECTIONS, "learner": {**small.SECTIONS["learner"], "net": "linear"}}
 
 
 def fitted(X, y=None, **arguments):
-    return Sanitizer(params=QUICK, **arguments).fit(X, y)
+    return Sanitizer(preset=small.PRESET, params=QUICK, **arguments).fit(X, y)
 
 
 @pytest.mark.parametrize("kind", ["vectors", "images"])
@@ -30,7 +30,7 @@ def test_it_gives_what_the_command_gives(kind, tmp_path):
     assert CliRunner().invoke(app, [str(arg) for arg in args]).exit_code == 0
     manifest = pq.read_table(tmp_path / "m.parquet")
 
-    found = Sanitizer(seed=3, params=small.QUICK)
+    found = Sanitizer(seed=3, preset=small.PRESET, params=small.SECTIONS)
     y = np.array(small.NAMES)[small.labels()]
     keep = found.fit_predict(X, y)
     assert np.flatnonzero(~keep).tolist() == small.WRONG
