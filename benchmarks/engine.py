@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmarks.peaks import TRAINING
-from benchmarks.runs import EMPTY, PAGE, RESULTS, ensure, put_tables, read, show, told
-from sanitize.errors import MendableError
+from benchmarks.runs import EMPTY, PAGE, RESULTS, ensure, percent, put_tables, read, refusals, show, told
 
 SCENARIOS = ("1-7-checkerboard-0.1", "4-9-pixel-0.05", "3-8-checkerboard-0.2")
 SAME = ("plain", "paper", "paper-float32")
@@ -81,7 +79,7 @@ def same_table(found: dict[Run, dict[str, Any]], rates: dict[str, Any] | None) -
         cells = [NAMES[method], str(one["turns"]), f"{one['wall_seconds']:.1f}", f"{one['cpu_seconds']:.1f}"]
         cells += [_ratio(base, one, "wall_seconds"), _ratio(base, one, "cpu_seconds")]
         cells += _reached(base, one, rates)
-        cells += [str(one["fp"]), str(one["fn"]), _percent(one["tmr"])]
+        cells += [str(one["fp"]), str(one["fn"]), percent(one["tmr"])]
         lines.append(_row(cells))
     return lines + told(best.values())
 
@@ -98,10 +96,6 @@ def _reached(base: dict[str, Any] | None, one: dict[str, Any], rates: dict[str, 
 
 def _ratio(base: dict[str, Any] | None, one: dict[str, Any], key: str) -> str:
     return f"{base[key] / one[key]:.2f}" if base else ""
-
-
-def _percent(share: float | None) -> str:
-    return "" if share is None else f"{100 * share:.1f}%"
 
 
 def _row(cells: Sequence[str]) -> str:
@@ -143,7 +137,7 @@ def preset_table(found: dict[Run, dict[str, Any]], seeds: int) -> list[str]:
             cells += [f"{one[key]:.1f}", f"{plain[key]:.1f}", _ratio(plain, one, key)]
         for key in ("fp", "fn"):
             cells += [str(one[key]), str(plain[key])]
-        lines.append(_row([*cells, _percent(one["tmr"]), _percent(plain["tmr"])]))
+        lines.append(_row([*cells, percent(one["tmr"]), percent(plain["tmr"])]))
     if not any(pairs.values()):
         return EMPTY
     lines += [_summary(preset, made) for preset, made in pairs.items() if made]
@@ -159,7 +153,7 @@ def _summary(preset: str, pairs: Sequence[tuple[dict[str, Any], dict[str, Any]]]
         cells += [f"{statistics.median(ratios):.1f} ({min(ratios):.1f})"]
     for key in ("fp", "fn"):
         cells += [str(sum(pair[side][key] for pair in pairs)) for side in (0, 1)]
-    cells += [_percent(statistics.mean(pair[side]["tmr"] for pair in pairs)) for side in (0, 1)]
+    cells += [percent(statistics.mean(pair[side]["tmr"] for pair in pairs)) for side in (0, 1)]
     return _row(cells)
 
 
@@ -184,11 +178,8 @@ def main(given: Sequence[str] | None = None) -> None:
     parser.add_argument("--write", action="store_true", help=f"put the tables into {PAGE}")
     parser.add_argument("--out", type=Path, default=RESULTS / "engine", help="folder of the results")
     asked = parser.parse_args(given)
-    try:
+    with refusals("engine"):
         _measure(asked)
-    except MendableError as error:
-        print(f"engine: {error}", file=sys.stderr)
-        raise SystemExit(error.exit_code) from error
 
 
 def _measure(asked: argparse.Namespace) -> None:

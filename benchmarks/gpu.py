@@ -11,8 +11,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,11 +20,11 @@ import torch
 
 from benchmarks.peaks import TRAINING, net_flops, product_peak
 from benchmarks.pictures import FOLDER, Pictures, cifar10, drawn
-from benchmarks.runs import EMPTY, PAGE, RESULTS, keep, machine, read, show, told
+from benchmarks.runs import EMPTY, PAGE, RESULTS, keep, machine, percent, read, refusals, show, told
 from benchmarks.watch import Steps, watched
 from experiments.scenario import poisoned
 from sanitize import metrics
-from sanitize.errors import BadParams, MendableError
+from sanitize.errors import BadParams
 from sanitize.execution import inline
 from sanitize.filtering import filter_table
 from sanitize.params import Params, resolve
@@ -101,10 +100,11 @@ def steps_table(found: Sequence[dict[str, Any]]) -> list[str]:
             lines.append(f"| `{one['preset']}`, {one['net']} | {name} | {' | '.join(_cells(took, one))} |")
     lines.append("")
     for one in found:
+        tmr, accuracy = (percent(one[key], "unknown") for key in ("tmr", "accuracy"))
         lines.append(
             f"`{one['preset']}`: {one['what']}, {one['rows']:,} rows, precision {one['precision']}; {one['fn']} of "
-            f"{one['poisoned']} poisoned rows kept, {one['fp']} clean rows dropped, TMR {_percent(one['tmr'])}, "
-            f"accuracy {_percent(one['accuracy'])}; bfloat16 peak {one['bfloat16_peak'] / 1e12:.1f} TFLOP/s."
+            f"{one['poisoned']} poisoned rows kept, {one['fp']} clean rows dropped, TMR {tmr}, "
+            f"accuracy {accuracy}; bfloat16 peak {one['bfloat16_peak'] / 1e12:.1f} TFLOP/s."
         )
     return lines + told(found)
 
@@ -117,23 +117,10 @@ def _cells(took: dict[str, float], one: dict[str, Any]) -> list[str]:
     return [*cells, f"{100 * flops / wall / one['bfloat16_peak']:.1f}%" if flops else ""]
 
 
-def _percent(share: float | None) -> str:
-    return "unknown" if share is None else f"{100 * share:.1f}%"
-
-
 def tables(folder: Path) -> dict[str, list[str]]:
     """The table by its mark."""
     found = [read(folder / f"{preset}.json") for preset in PRESETS]
     return {"gpu": steps_table([one for one in found if one is not None])}
-
-
-@contextmanager
-def _refused() -> Iterator[None]:
-    try:
-        yield
-    except MendableError as error:
-        print(f"gpu: {error}", file=sys.stderr)
-        raise SystemExit(error.exit_code) from error
 
 
 def main(given: Sequence[str] | None = None) -> None:
@@ -147,7 +134,7 @@ def main(given: Sequence[str] | None = None) -> None:
     parser.add_argument("--write", action="store_true", help=f"put the table into {PAGE}")
     parser.add_argument("--out", type=Path, default=RESULTS / "gpu", help="folder of the results")
     asked = parser.parse_args(given)
-    with _refused():
+    with refusals("gpu"):
         if not torch.cuda.is_available():
             raise BadParams("no CUDA device can be used here; this benchmark needs one")
         pictures = cifar10() or drawn(asked.rows)

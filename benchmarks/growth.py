@@ -17,11 +17,11 @@ from typing import Any, NamedTuple
 
 from benchmarks.pictures import FOLDER, cifar10, sized
 from benchmarks.processes import cpu_seconds
-from benchmarks.runs import EMPTY, PAGE, RESULTS, ensure, keep, machine, put_tables, read, show, told
+from benchmarks.runs import EMPTY, PAGE, RESULTS, ensure, keep, machine, put_tables, read, refusals, show, told
 from benchmarks.watch import Steps
 from experiments.scenario import load_tables
 from sanitize.data.table import Table
-from sanitize.errors import BadParams, MendableError
+from sanitize.errors import BadParams
 from sanitize.execution import make_map
 from sanitize.filtering import filter_table
 from sanitize.params import Params, resolve
@@ -155,14 +155,11 @@ def main(given: Sequence[str] | None = None) -> None:
     asked = parser.parse_args(given)
     if (asked.one is None) != (asked.file is None):
         parser.error("--one and FILE go together")
-    try:
+    with refusals("growth"):
         if asked.one is None:
             _measure(asked)
         else:
             _make(Size(*asked.one), asked.part, asked.file)
-    except MendableError as error:
-        print(f"growth: {error}", file=sys.stderr)
-        raise SystemExit(error.exit_code) from error
 
 
 def _make(size: Size, part: float, file: Path) -> None:

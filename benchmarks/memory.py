@@ -22,9 +22,9 @@ import yaml
 
 from benchmarks.pictures import FOLDER, drawn
 from benchmarks.processes import Peak
-from benchmarks.runs import EMPTY, PAGE, RESULTS, keep, machine, read, show, told
+from benchmarks.runs import EMPTY, PAGE, RESULTS, keep, machine, read, refusals, show, told
 from sanitize.data.parquet import image_table
-from sanitize.errors import BadInput, MendableError
+from sanitize.errors import BadInput
 from sanitize.execution import usable_cores
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -141,16 +141,13 @@ def main(given: Sequence[str] | None = None) -> None:
     parser.add_argument("--write", action="store_true", help=f"put the tables into {PAGE}")
     parser.add_argument("--out", type=Path, default=RESULTS / "memory", help="folder of the results")
     asked = parser.parse_args(given)
-    try:
+    with refusals("memory"):
         for which in [asked.only] if asked.only else SETS:
             place = asked.out / f"{which}.json"
             if asked.again or read(place) is None:
                 on = machine()
                 keep(place, measure(which, asked.rows), on)
         show(tables(asked.out), asked.write)
-    except MendableError as error:
-        print(f"memory: {error}", file=sys.stderr)
-        raise SystemExit(error.exit_code) from error
 
 
 if __name__ == "__main__":

@@ -7,7 +7,8 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import torch
 
 from benchmarks.page import put_table
 from sanitize.data.files import whole_files
-from sanitize.errors import BadInput
+from sanitize.errors import BadInput, MendableError
 from sanitize.execution import usable_cores
 
 RESULTS = Path("reports/bench")
@@ -95,6 +96,21 @@ def _told(on: dict[str, Any]) -> str:
     parts = [on["processor"], f"{on['cores']} cores", *([on["gpu"]] if on["gpu"] else [])]
     parts += ["bfloat16 products" if on["bfloat16"] else "no bfloat16 products"]
     return ", ".join([*parts, f"PyTorch {on['torch']}", f"Python {on['python']}"])
+
+
+def percent(share: float | None, unknown: str = "") -> str:
+    """A share as a table has it; `unknown` where there is none."""
+    return unknown if share is None else f"{100 * share:.1f}%"
+
+
+@contextmanager
+def refusals(name: str) -> Iterator[None]:
+    """What the block refuses becomes a message of the benchmark NAME on stderr, and its exit code."""
+    try:
+        yield
+    except MendableError as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        raise SystemExit(error.exit_code) from error
 
 
 def put_tables(tables: Mapping[str, Sequence[str]], page: Path = PAGE) -> None:

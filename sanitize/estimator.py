@@ -16,7 +16,7 @@ from sanitize.data.labels import encode_labels
 from sanitize.data.table import BoolArray, IntArray, Modality, Table
 from sanitize.errors import BadInput, BadParams
 from sanitize.filtering import filter_table
-from sanitize.params import Params, resolve
+from sanitize.params import DEFAULT_PRESET, Params, resolve
 from sanitize.resume import map_of
 
 ORIGIN = "Sanitizer"  # where messages say that wrong values stand
@@ -44,7 +44,7 @@ class Sanitizer(BaseEstimator):  # type: ignore[misc]  # scikit-learn comes with
 
     def __init__(
         self,
-        preset: str = "strong",
+        preset: str = DEFAULT_PRESET,
         seed: int = 0,
         params: Mapping[str, Any] | None = None,
         engine: str = "inline",

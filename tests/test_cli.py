@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from sanitize import __version__
 from sanitize.cli import app
 from sanitize.command_options import chosen_params
-from sanitize.params import AttackParams, Params, load_params, resolve
+from sanitize.params import DEFAULT_PRESET, AttackParams, Params, load_params, resolve
 from tests import small
 
 THERE = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
@@ -61,6 +61,11 @@ def test_help_answers_at_once(args):
     said = [d.stderr.split() for d in done]
     assert [words[1:] for words in said] == [[], [], []]
     assert min(float(words[0]) for words in said) < HELP_SECONDS
+
+
+def test_help_names_the_default_preset():
+    """Help is written out, since reading the parameters' module would take longer than all the rest."""
+    assert f"[default: {DEFAULT_PRESET}]" in " ".join(python("-m", "sanitize", "filter", "--help").stdout.split())
 
 
 def test_version():

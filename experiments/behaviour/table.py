@@ -28,7 +28,7 @@ from sanitize.data.table import BoolArray, IntArray, Table
 from sanitize.execution import make_map
 from sanitize.filter_file import filter_file
 from sanitize.filter_options import Options
-from sanitize.params import AttackParams, resolve
+from sanitize.params import DEFAULT_PRESET, AttackParams, resolve
 from stages.common import stage_app
 
 app = stage_app("behaviour", pipeline=False)
@@ -157,7 +157,7 @@ def outcome(name: str, setting: Setting, folder: Path, preset: str, workers: int
 
 @app.command()
 def main(
-    page: Path = PAGE, preset: str = "strong", only: str = "", workers: int | None = None, write: bool = True
+    page: Path = PAGE, preset: str = DEFAULT_PRESET, only: str = "", workers: int | None = None, write: bool = True
 ) -> None:
     """Filter every setting whose name holds ONLY; put the table between the marks of PAGE."""
     lines = [f"| {' | '.join(HEAD)} |", f"| --- | {'--: | ' * (len(HEAD) - 1)}".rstrip()]
