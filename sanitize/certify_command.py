@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from functools import partial
 from pathlib import Path
@@ -22,13 +21,15 @@ from sanitize.command_options import (
     names_in,
 )
 from sanitize.errors import BadParams
-from sanitize.exit_codes import reported
+from sanitize.exit_codes import answer, reported
+from sanitize.watched import WATCHED, watched
 
 if TYPE_CHECKING:
     from sanitize.certify_file import Method, Summary
 
 
 def certify_command(
+    context: typer.Context,
     train: Annotated[
         Path, typer.Argument(metavar="TRAIN", help="Parquet file: a label column, and images, vectors or numbers.")
     ],
@@ -91,7 +92,8 @@ def certify_command(
 
     Exit codes: 0 done; 2 parameters or usage; 3 input, or a failure; 130 interrupted.
     """
-    with reported(as_json):
+    memory = "give it fewer --workers, more --shards, or fewer rows"
+    with reported(as_json), watched(context.obj == WATCHED, want_of_memory=memory, outputs=[out]):
         from sanitize.certify_file import certify_file
         from sanitize.progress import step
         from sanitize.resume import map_of
@@ -124,7 +126,10 @@ def certify_command(
             map=map_of(chosen),
             steps=partial(step, quiet=quiet),
         )
-        print(json.dumps(summary.as_json()) if as_json else _told(summary))
+        if as_json:
+            answer(summary.as_json())
+        else:
+            print(_told(summary))
     if out is not None and not quiet:
         print(f"radii: {out}", file=sys.stderr)
 

@@ -31,6 +31,7 @@ from sanitize.errors import BadInput, BadParams
 from sanitize.execution import OrderedMap
 from sanitize.filtering import Steps, no_steps
 from sanitize.params import Params
+from sanitize.whereabouts import told
 
 SCHEMA_VERSION = 1
 Method = Literal["knn", "rnn", "dpa", "bagging", "finite_aggregation", "run_off"]
@@ -192,14 +193,15 @@ def _read(
     path: Path, params: Params, columns: Columns | None, class_names: tuple[str, ...] | None
 ) -> tuple[Table, Columns]:
     """A file's table; the test file is read as the training file was."""
-    return read_table(
-        path,
-        label=columns.label if columns else params.data.label,
-        inputs=columns.inputs if columns else params.data.inputs,
-        image_size=params.data.image_size,
-        class_names=class_names,
-        allow_empty=class_names is not None,
-    )
+    with told("doing", f"read {path}"):
+        return read_table(
+            path,
+            label=columns.label if columns else params.data.label,
+            inputs=columns.inputs if columns else params.data.inputs,
+            image_size=params.data.image_size,
+            class_names=class_names,
+            allow_empty=class_names is not None,
+        )
 
 
 def _neighbors(

@@ -6,7 +6,6 @@ What the commands need is imported inside them, so that --help answers at once.
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Mapping
 from functools import partial
@@ -30,7 +29,8 @@ from sanitize.command_options import (
     names_in,
 )
 from sanitize.errors import BadParams
-from sanitize.exit_codes import reported
+from sanitize.exit_codes import answer, reported
+from sanitize.watched import WATCHED, watched
 
 if TYPE_CHECKING:
     from sanitize.filter_summary import Summary
@@ -48,8 +48,8 @@ app = typer.Typer(
 
 
 def main() -> None:
-    """Run the command; leaves with its exit code."""
-    app()
+    """Run the command; leaves with its exit code. Commands that read strangers' files do so in a child process."""
+    app(obj=WATCHED)
 
 
 def _print_version(wanted: bool) -> None:
@@ -69,6 +69,7 @@ def _sanitize(
 
 @app.command("filter")
 def filter_command(
+    context: typer.Context,
     source: Annotated[
         str,
         typer.Argument(
@@ -164,7 +165,8 @@ def filter_command(
     """
     if kept is None and not dry_run:
         raise typer.BadParameter("missing; it may be left out with --dry-run only", param_hint="OUT")
-    with reported(as_json):
+    memory = "give it fewer --workers, or fit to a part of the rows (--fit-rows N)"
+    with reported(as_json), watched(context.obj == WATCHED, want_of_memory=memory):
         from sanitize.filter_file import filter_file
         from sanitize.filter_options import make_options
         from sanitize.progress import step
@@ -202,7 +204,7 @@ def filter_command(
             rejected=rejected,
             manifest=manifest,
             options=options,
-            map=map_of(chosen),
+            map=map_of(chosen, soon=voters is None),
             steps=partial(step, quiet=quiet),
             tell=partial(_say, quiet=quiet),
         )
@@ -210,7 +212,7 @@ def filter_command(
         rows = {"kept rows": kept, "rejected rows": rejected} if not dry_run else {}
         _tell(summary, source, {**rows, "manifest": manifest, "report": report, "voters": save_voters}, force)
     if as_json:
-        print(json.dumps(summary.as_json()))
+        answer(summary.as_json())
     if summary.exceeded:
         raise SystemExit(EXCEEDED)
 

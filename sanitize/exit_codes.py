@@ -8,11 +8,12 @@ from __future__ import annotations
 import json
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from sanitize.errors import MendableError
+from sanitize.whereabouts import reached
 
 FAILED = 3
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
@@ -34,8 +35,15 @@ def reported(as_json: bool) -> Iterator[None]:
         _leave(f"this is a fault in sanitize, please report it: {error!r}", FAILED, as_json)
 
 
+def answer(document: Mapping[str, Any]) -> None:
+    """Print the one JSON document that a command has for stdout."""
+    print(json.dumps(document), flush=True)
+    reached("answered")  # whatever ends the process now, there is no second one
+
+
 def _leave(message: str, exit_code: int, as_json: bool) -> NoReturn:
     print(f"sanitize: {message}", file=sys.stderr)
     if as_json:
-        print(json.dumps({"schema_version": 1, "error": message, "exit_code": exit_code}))
+        answer({"schema_version": 1, "error": message, "exit_code": exit_code})
+    reached("answered")
     raise SystemExit(exit_code)

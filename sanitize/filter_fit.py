@@ -29,6 +29,7 @@ from sanitize.filtering import Manifest, Steps, filter_table, settle
 from sanitize.ispl import partition
 from sanitize.panel import Bench, Panel, as_ballot, fit_panel, judges_of
 from sanitize.params import Params
+from sanitize.whereabouts import told
 
 SAMPLE_ROWS = 4096  # rows whose texts are looked at to tell categories from text
 
@@ -126,7 +127,10 @@ def take_panel(
 
 
 def _predictions(source: Source, path: Path | None, classes: Classes) -> list[Predictions]:
-    return [] if path is None else [read_predictions(path, source.rows, classes.code.names, classes.judged)]
+    if path is None:
+        return []
+    with told("doing", f"read {path}"):
+        return [read_predictions(path, source.rows, classes.code.names, classes.judged)]
 
 
 def _modality(recipe: Recipe) -> str:

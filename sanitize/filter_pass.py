@@ -9,6 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain, islice
 from pathlib import Path
 from typing import Protocol
 
@@ -22,6 +23,7 @@ from sanitize.data.shards import Shard, Source
 from sanitize.data.table import BoolArray
 from sanitize.errors import BadInput
 from sanitize.filter_tally import Tally, Verdicts, count_batch
+from sanitize.whereabouts import told
 
 MANIFEST = pa.schema(
     [
@@ -138,6 +140,13 @@ def _pass_through(
 ) -> Iterator[None]:
     """Judge, count and write a shard's rows; yields after every batch."""
     with shard.opened() as file, _writable(drafts.kept or drafts.manifest or Path()), ExitStack() as sinks:
+        columns = None
+        if drafts.kept is None:
+            columns = judge.columns or (shard.schema.names[:1] if len(shard.schema) else ())
+        batches = shard.batches(file, columns)
+        # Read before the sinks look at the footer's columns: what is wrong with these, a reader tells, but pyarrow's
+        # view of them lets an exception of C++ through, which ends the process.
+        read = list(islice(batches, 1))
         writers = []
         for name, path in (("kept", drafts.kept), ("rejected", drafts.rejected)):
             if path is not None:
@@ -146,14 +155,12 @@ def _pass_through(
         manifest = None
         if drafts.manifest is not None:
             manifest = sinks.enter_context(ManifestSink(drafts.manifest))
-        columns = None
-        if drafts.kept is None:
-            columns = judge.columns or (shard.schema.names[:1] if len(shard.schema) else ())
-        for done, (start, batch, found) in enumerate(_judged(shard, shard.batches(file, columns), judge, first), 1):
-            for wanted, sink in writers:
-                sink.add(_chosen(batch, found.keep_n if wanted else ~found.keep_n))
-            if manifest is not None:
-                manifest.add(manifest_rows(shard.name, start, found, judge.classes))
+        for done, (start, batch, found) in enumerate(_judged(shard, chain(read, batches), judge, first), 1):
+            with told("doing", f"wrote the rows of {shard.place} from row {start} on"):
+                for wanted, sink in writers:
+                    sink.add(_chosen(batch, found.keep_n if wanted else ~found.keep_n))
+                if manifest is not None:
+                    manifest.add(manifest_rows(shard.name, start, found, judge.classes))
             picture = partial(judge.picture, batch) if pictures else _no_picture
             count_batch(tally, found, judge.labels, shard.name, first, start, picture)
             yield
@@ -172,7 +179,7 @@ def _judged(
     if judge.threads < 2:
         start = 0
         for batch in batches:
-            yield start, batch, judge(shard, start, first + start, batch)
+            yield start, batch, _told_of(judge, shard, start, first + start, batch)
             start += batch.num_rows
         return
     waiting: deque[tuple[int, pa.RecordBatch, Future[Verdicts]]] = deque()
@@ -180,7 +187,7 @@ def _judged(
     try:
         start = 0
         for batch in batches:
-            waiting.append((start, batch, pool.submit(judge, shard, start, first + start, batch)))
+            waiting.append((start, batch, pool.submit(_told_of, judge, shard, start, first + start, batch)))
             start += batch.num_rows
             if len(waiting) > AHEAD * judge.threads:
                 begun, oldest, future = waiting.popleft()
@@ -190,6 +197,12 @@ def _judged(
             yield begun, oldest, future.result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _told_of(judge: Judge, shard: Shard, start: int, first: int, batch: pa.RecordBatch) -> Verdicts:
+    """The judge's verdicts."""
+    with told("doing", f"judged rows {start} to {start + batch.num_rows - 1} of {shard.place}"):
+        return judge(shard, start, first, batch)
 
 
 def _chosen(batch: pa.RecordBatch, mask: BoolArray) -> list[pa.RecordBatch]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -170,9 +171,11 @@ def split_rows(
                 f"{source}: has {file.metadata.num_rows} rows, but there are {len(keep)} verdicts; filter it again"
             )
         stack.enter_context(_writable(outputs[0].parent))
+        batches = _batches(source, file)
+        read = list(islice(batches, 1))  # before the sinks look at the footer's columns: see filter_pass
         sinks = [stack.enter_context(Sink(draft, file)) for draft in stack.enter_context(whole_files(*outputs))]
         start = 0
-        for batch in _batches(source, file):
+        for batch in chain(read, batches):
             mask = keep[start : start + batch.num_rows]
             for sink, chosen in zip(sinks, (mask, ~mask), strict=False):
                 sink.add(chosen_rows(batch, chosen))

@@ -22,6 +22,7 @@ import pyarrow.compute as pc
 from PIL import Image
 
 from sanitize.data.images import FORMATS, Pixels
+from sanitize.whereabouts import told
 
 MAX_PIXELS = 89_478_485  # Pillow's own bound against decompression bombs: a quarter of a GiB as RGB
 MAX_FILE = 64 << 20  # bytes of an image file below --image-root
@@ -48,13 +49,15 @@ def common_shape(column: pa.ChunkedArray, size: int | None, root: Path | None) -
     """
     sizes: Counter[tuple[int, int]] = Counter()
     modes: Counter[str] = Counter()
-    for blob, path in _blobs(column):
-        try:
-            with _opened(blob, path, root) as image:
-                sizes[image.size] += 1
-                modes[image.mode] += 1
-        except Unreadable:
-            continue
+    with told("doing", "read the headers of images") as at:
+        for row, (blob, path) in enumerate(_blobs(column)):
+            at(row)
+            try:
+                with _opened(blob, path, root) as image:
+                    sizes[image.size] += 1
+                    modes[image.mode] += 1
+            except Unreadable:
+                continue
     grey = bool(modes) and set(modes) <= GREY
     odd = sorted(set(modes) - {"L", "RGB"}) + (["L"] if "L" in modes and not grey else [])
     notes = [f"images of mode {', '.join(odd)} are looked at as {'L' if grey else 'RGB'}"] if odd else []
@@ -84,12 +87,14 @@ def read_pictures(
     height, width, channels = shape
     pixels = np.zeros((len(column), height, width, channels), np.uint8)
     bad: dict[int, str] = {}
-    for row, (blob, path) in enumerate(_blobs(column)):
-        try:
-            with _opened(blob, path, root) as image:
-                pixels[row] = _pixels(image, shape)
-        except Unreadable as error:
-            bad[row] = str(error)
+    with told("doing", "decoded images") as at:
+        for row, (blob, path) in enumerate(_blobs(column)):
+            at(row)
+            try:
+                with _opened(blob, path, root) as image:
+                    pixels[row] = _pixels(image, shape)
+            except Unreadable as error:
+                bad[row] = str(error)
     return pixels, bad
 
 

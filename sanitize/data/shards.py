@@ -10,10 +10,12 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from glob import glob
+from itertools import accumulate
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote
@@ -24,6 +26,7 @@ import pyarrow.parquet as pq
 from sanitize.data.parquet import batch_rows
 from sanitize.data.remote import connect, is_remote, remote_errors
 from sanitize.errors import BadInput
+from sanitize.whereabouts import told
 
 SUFFIXES = (".parquet", ".parq", ".pq")
 THRIFT_STRING = 64 << 20  # bytes that one string of a footer may have
@@ -69,7 +72,10 @@ class Shard:
     @contextmanager
     def opened(self) -> Iterator[pq.ParquetFile]:
         """The open file, which reads in pieces of 1 MiB so that memory does not depend on its row groups."""
-        with _readable(self.name), self._bytes() as raw, _parquet(raw) as file:
+        with _readable(self.name), ExitStack() as stack:
+            raw = stack.enter_context(self._bytes())
+            with told("doing", f"read {self.place} (its footer)"):
+                file = stack.enter_context(_parquet(raw))
             yield file
 
     def batches(self, file: pq.ParquetFile, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
@@ -81,7 +87,14 @@ class Shard:
         own = None if columns is None else [name for name in columns if name not in dict(self.keys)]
         seen = 0
         with _readable(self.name):
-            for batch in file.iter_batches(batch_size=batch_rows(file.metadata), columns=own):
+            size = batch_rows(file.metadata)
+            batches = file.iter_batches(batch_size=size, columns=own)
+            where = _Groups(file.metadata)
+            while True:
+                with told("doing", f"read {self.place} ({where.of(seen, size)})"):
+                    batch = next(batches, None)
+                if batch is None:
+                    break
                 seen += batch.num_rows
                 yield batch if columns is None else self.with_keys(batch, columns)
         if seen != self.rows:
@@ -235,6 +248,18 @@ def _shard(base: str, name: str, store: Any) -> Shard:
         own = schema.names
     keys = tuple((key, None if value == _NO_VALUE else unquote(value)) for key, value in parts if key not in own)
     return Shard(name, place, rows, schema, keys, store)
+
+
+class _Groups:
+    """Which row groups the rows of a file lie in, as its footer has it, in words."""
+
+    def __init__(self, footer: pq.FileMetaData) -> None:
+        self.ends = list(accumulate(footer.row_group(group).num_rows for group in range(footer.num_row_groups)))
+
+    def of(self, row: int, rows: int) -> str:
+        """Where `rows` rows from `row` on lie."""
+        first, last = (min(bisect_right(self.ends, place), len(self.ends) - 1) for place in (row, row + rows - 1))
+        return f"row group {first}" if last <= first else f"row groups {first} to {last}"
 
 
 @contextmanager

@@ -14,7 +14,7 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -23,9 +23,11 @@ from sanitize.data.files import whole_files
 from sanitize.data.journal import complete, put_in_place
 from sanitize.data.remote import is_remote
 from sanitize.errors import BadInput
+from sanitize.whereabouts import reached, told
 
 ABOUT = "about.json"
 JOURNAL = "journal.json"
+SIGN = "token"  # by which workers know the folder of results (`scratch.TOKEN`); no result
 
 
 class Staging:
@@ -59,6 +61,7 @@ class Staging:
         self.resumed = False
         self.finished: dict[str, Any] | None = None
         self._lock: int | None = None
+        self._telling = ExitStack()
 
     @property
     def lasting(self) -> bool:
@@ -66,6 +69,11 @@ class Staging:
         return self._temporary is None
 
     def __enter__(self) -> Self:
+        if self.lasting:
+            first = next(place for place in self.places if not is_remote(place))
+            self._telling.enter_context(told("staging", str(Path(first).absolute())))
+        else:
+            self._telling.enter_context(told("folder", str(self.folder)))
         if self.lasting and os.path.lexists(self.folder):
             try:
                 self._hold()
@@ -120,8 +128,25 @@ class Staging:
             put_in_place(list(zip(self.drafts, self.places, strict=True)), self.folder / JOURNAL, note)
         except OSError as error:
             raise BadInput(f"{self.places[0]}: cannot be put in place ({error}); name another place") from error
+        reached("written")
         self._forget_made()
         self._clear()
+
+    def keep_work(self) -> bool:
+        """Keep what a run that has died would go on from, without its half-written files; whether there is any.
+
+        That are results of learners, and notes that fitting or a shard is done.
+        """
+        if self._lock is None:
+            return False
+        about = self._about()
+        notes = [path for path in self.folder.glob("*.json") if path.name not in (ABOUT, JOURNAL)]
+        results = [path for path in self.folder.glob("*/*") if path.name != SIGN and not path.name.startswith(".")]
+        self.keep = about is not None and bool(notes or results)
+        for draft in about["drafts"] if about is not None and self.keep else []:
+            if os.path.lexists(draft) and not os.path.isdir(draft):
+                os.unlink(draft)
+        return self.keep
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -133,6 +158,7 @@ class Staging:
             self._let_go()
             if self._temporary is not None:
                 self._temporary.cleanup()
+            self._telling.close()
 
     def _make(self) -> list[str]:
         """Make this folder and those of the places; returns the latter that were not there, the outermost first."""

@@ -1,0 +1,189 @@
+"""Commands that read strangers' files work in a child process: if that crashes, there is a message and an exit code.
+
+The parent waits, hands signals on, and leaves with the child's exit code. It forks before anything heavy is loaded, so
+that a second process costs milliseconds. On Linux alone; elsewhere the command has one process.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from sanitize.errors import BadInput, MendableError
+from sanitize.whereabouts import NOWHERE, Board, Line, reached, write_on
+
+FAILED, INTERRUPTED = 3, 130
+WATCHED = "watched"  # what the context of commands says that are to be watched
+HANDED_ON = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")
+CRASHES = ("SIGABRT", "SIGSEGV", "SIGBUS", "SIGILL", "SIGFPE", "SIGTRAP", "SIGSYS")
+LOOK_AGAIN = 1.0  # seconds; the system tells of the child's end at once, this is for a signal that was lost
+ONE_PRESS = 0.5  # seconds within which two SIGINT are one: a terminal sends it to the child, and the parent does
+SHOWN = 4  # things that the child was at
+DEATH_SIGNAL = 1  # prctl's PR_SET_PDEATHSIG
+
+
+@contextmanager
+def watched(wanted: bool, *, want_of_memory: str, outputs: Sequence[Path | None] = ()) -> Iterator[None]:
+    """Run the block in a child process that this one watches.
+
+    wanted          False: run it in this process
+    want_of_memory  what to do if there is too little, for the message
+    outputs         files that the block makes with `whole_files`: the drafts of a dead child are removed
+    Raises          In the child: what the block raises. In the parent, always: SystemExit with the child's exit code;
+                    BadInput: the child was ended by a signal, where it was then, and what has become of the outputs;
+                    KeyboardInterrupt: it was ended by the SIGINT that was handed on to it
+    SIGTERM, SIGHUP and SIGQUIT go to the child; if it ends by them, so does the parent. If the parent dies, the child
+    is killed. What the block does should be all that is heavy, and this process have no other thread.
+    """
+    if not wanted or sys.platform != "linux":
+        yield
+        return
+    board = Board()
+    parent = os.getpid()
+    awaited = [signal.SIGCHLD, *(signal.Signals[name] for name in HANDED_ON)]
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, awaited)
+    if signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:  # inherited; a child's end could not be waited for
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    try:
+        child = os.fork()
+    except OSError as error:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        raise BadInput(f"no process can be started ({error.strerror}); end others, or raise ulimit -u") from error
+    if child:
+        _stand_by(child, awaited, board, want_of_memory, outputs)
+    _die_with(parent)
+    write_on(board)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _Interrupt())
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    yield
+    reached("written")
+
+
+class _Interrupt:
+    """The child's handler of SIGINT: KeyboardInterrupt, once for each press of the key."""
+
+    def __init__(self) -> None:
+        self.last = -ONE_PRESS
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        now = time.monotonic()
+        again = now - self.last < ONE_PRESS
+        self.last = now
+        if not again:
+            raise KeyboardInterrupt
+
+
+def _die_with(parent: int) -> None:
+    """Have the system kill this process when its parent ends, however that does."""
+    import ctypes  # the parent has no use for it
+
+    ctypes.CDLL(None).prctl(DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:  # it has ended before
+        os._exit(FAILED)
+
+
+def _stand_by(
+    child: int, awaited: Sequence[signal.Signals], board: Board, want_of_memory: str, outputs: Sequence[Path | None]
+) -> NoReturn:
+    """The parent's part. `awaited`, HANDED_ON and SIGCHLD, are blocked, and stay so."""
+    handed_on = set()
+    status = None
+    while status is None:
+        told = signal.sigtimedwait(awaited, LOOK_AGAIN)
+        if told is not None and told.si_signo != signal.SIGCHLD:
+            handed_on.add(told.si_signo)
+            os.kill(child, told.si_signo)
+        ended, found = os.waitpid(child, os.WNOHANG)
+        if ended:
+            status = found
+    code = os.waitstatus_to_exitcode(status)
+    if code >= 0:
+        raise SystemExit(code)
+    if -code in handed_on:
+        if -code == signal.SIGINT and board.stage == "answered":  # a second one, when it had told of the first
+            raise SystemExit(INTERRUPTED)
+        if -code == signal.SIGINT:
+            raise KeyboardInterrupt
+        signal.signal(-code, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (-code,))
+        os.kill(os.getpid(), -code)
+    message = _message(-code, board, _tidied(child, board, outputs), want_of_memory)
+    if board.stage == "answered":  # stdout holds a document already, if it is to hold one
+        print(f"sanitize: {message}", file=sys.stderr)
+        raise SystemExit(FAILED)
+    raise BadInput(message)
+
+
+def _message(number: int, board: Board, outcome: str, want_of_memory: str) -> str:
+    try:
+        name = signal.Signals(number).name
+    except ValueError:
+        name = f"signal {number}"
+    where, reading = _where([line for line in board.lines() if line.kind == "doing"])
+    if name == "SIGKILL":
+        return f"the process was killed{where}, most likely for want of memory; {outcome}; {want_of_memory}"
+    if name in CRASHES:
+        cause = f"a file is {'probably' if reading else 'perhaps'} damaged or made to do harm"
+        remedy = "check the file or leave it out; if it is sound, please report this"
+    else:
+        cause, remedy = "another program or a limit of the system has ended it", "run it again"
+    return f"the process ended by {name}{where}; {cause}; {outcome}; {remedy}"
+
+
+def _where(doing: Sequence[Line]) -> tuple[str, bool]:
+    """What the child was at, or what it did last ("" = it had begun nothing), and whether it was at it still."""
+    now = [_shown(line) for line in doing if not line.over]
+    if now:
+        more = f" and {len(now) - SHOWN} more" if len(now) > SHOWN else ""
+        return f" while it {' and '.join(now[:SHOWN])}{more}", True
+    return (f" after it {_shown(doing[-1])}" if doing else ""), False
+
+
+def _shown(line: Line) -> str:
+    text = "".join(sign if sign.isprintable() else "?" for sign in line.text)  # a file's name may hold anything
+    return text if line.at == NOWHERE else f"{text} (number {line.at})"
+
+
+def _tidied(child: int, board: Board, outputs: Sequence[Path | None]) -> str:
+    """Clear what the dead child has left, and bring to an end what it was putting in place. Returns the outcome."""
+    for output in outputs:
+        if output is not None:  # as `data.files.whole_places` names it
+            output.with_name(f".{output.name}.{child}.tmp").unlink(missing_ok=True)
+    written, kept = board.stage != "working", ""
+    for line in board.lines():
+        if line.kind == "doing" or line.over:
+            continue
+        try:
+            whole, told = _cleared(line)
+        except (OSError, MendableError) as error:
+            whole, told = False, f"; {error}"
+        written, kept = written or whole, kept + told
+    if written:
+        return f"its work was done, and all outputs are whole and in place{kept}"
+    return f"nothing was written, and what stood at the outputs is untouched{kept}"
+
+
+def _cleared(line: Line) -> tuple[bool, str]:
+    """End a run's staging: whether its outputs are all in place, and what is kept for --resume, in words."""
+    from sanitize.data.staging import Staging  # after a crash only
+
+    if line.kind == "folder":
+        shutil.rmtree(line.text, ignore_errors=True)
+        return False, ""
+    with Staging([line.text]) as staging:
+        if staging.finished is not None:
+            return True, ""
+        if staging.keep_work():
+            return False, f"; {staging.folder}: what is done is kept there; --resume goes on from it"
+    return False, ""
