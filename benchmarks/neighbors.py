@@ -26,11 +26,11 @@ from threadpoolctl import threadpool_limits
 
 from sanitize.certify import kernel
 from sanitize.certify.hog import histograms
-from sanitize.certify.jit import compiled, emitted
 from sanitize.certify.neighbors import vote_tables
 from sanitize.data.seeds import stream
 from sanitize.errors import BadParams
 from sanitize.execution import usable_cores
+from sanitize.jit import compiled, emitted
 
 _CHAINS = 24  # sums that run side by side, so that none waits for its last addition
 _TURNS = 3_000_000

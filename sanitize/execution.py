@@ -10,7 +10,8 @@ import weakref
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import connection
+from functools import partial
+from multiprocessing import connection, forkserver
 from typing import Any, Protocol, TypeVar
 
 from sanitize.errors import BadInput, BadParams, MendableError
@@ -46,6 +47,23 @@ def inline(function: Callable[[Shared, Task], Result], shared: Shared, tasks: Se
 
 
 _received: dict[str, Any] = {"call": None, "shared": None}  # what this worker process took last
+_granted = 1  # threads of the task at hand
+
+
+def granted_threads() -> int:
+    """Threads that the task at hand may use because no other task wants the core: at least 1. No result may depend on
+    their number.
+    """
+    return _granted
+
+
+def _with_threads(threads: int, function: Callable[[Any, Any], Any], shared: Any, task: Any) -> Any:
+    global _granted  # noqa: PLW0603 - a process runs one task at a time
+    _granted = threads
+    try:
+        return function(shared, task)
+    finally:
+        _granted = 1
 
 
 def _watch_parent() -> None:
@@ -60,12 +78,12 @@ def _die_with_parent() -> None:
         os._exit(1)
 
 
-def _call(function: Callable[[Any, Any], Any], call: int, place: Place, task: Any) -> Any:
+def _call(function: Callable[[Any, Any], Any], call: int, place: Place, threads: int, task: Any) -> Any:
     """One task in a worker; what is shared is taken with the worker's first task of a call, and the last one let go."""
     if _received["call"] != call:
         _received.update(call=None, shared=None)
         _received.update(shared=taken(place), call=call)
-    return function(_received["shared"], task)
+    return _with_threads(threads, function, _received["shared"], task)
 
 
 class LocalProcesses:
@@ -77,7 +95,7 @@ class LocalProcesses:
     this object, with `close`, with this process, or when a call fails or is not read to its end.
     """
 
-    def __init__(self, workers: int, preload: Sequence[str] = ("sanitize.learners.torch_learner",)) -> None:
+    def __init__(self, workers: int, preload: Sequence[str] = ("sanitize.preload",)) -> None:
         self.workers = workers
         self.preload = list(preload)
         self._pool: ProcessPoolExecutor | None = None
@@ -87,14 +105,19 @@ class LocalProcesses:
         self, function: Callable[[Shared, Task], Result], shared: Shared, tasks: Sequence[Task]
     ) -> Iterator[Result]:
         if self.workers == 1 or len(tasks) < 2:
-            yield from inline(function, shared, tasks)
+            yield from inline(partial(_with_threads, self.workers, function), shared, tasks)
             return
+        last = len(tasks) % self.workers  # tasks that are left when all workers have had as many
         number = 0  # of the task that is waited for
         call = next(self._calls)
         try:
             with laid_out(shared) as place:
                 pool = self._started()
-                futures = [pool.submit(_call, function, call, place, task) for task in tasks]
+                threads = [self.workers // last if n >= len(tasks) - last else 1 for n in range(len(tasks))]
+                futures = [
+                    pool.submit(_call, function, call, place, many, task)
+                    for many, task in zip(threads, tasks, strict=True)
+                ]
                 while number < len(futures):
                     yield futures[number].result()
                     number += 1
@@ -110,6 +133,12 @@ class LocalProcesses:
         finally:
             if number < len(tasks):
                 self.close()
+
+    def get_ready(self) -> None:
+        """Begin to import what workers need, in a process beside this one; for calls that are to come."""
+        if self.workers > 1:
+            multiprocessing.set_forkserver_preload(self.preload)
+            forkserver.ensure_running()
 
     def close(self) -> None:
         """Let the processes end; waits for the tasks that they are at. The next call starts others."""

@@ -22,7 +22,7 @@ def main(
 ) -> None:
     """Split the training rows into components that learn together."""
     given = load_params(params)
-    with resumable("partition", given, out) as map:
+    with resumable("partition", given, out, soon=True) as map:
         table = read_training(train, given)
         with step("ISPL runs", given.ispl.runs) as advance:
             found = partition(table, given.learner, given.ispl, given.seed, map=map, advance=advance)

@@ -27,7 +27,7 @@ def main(
 ) -> None:
     """Decide on every row, and part the training file into clean and rejected rows."""
     given = load_params(params)
-    with resumable("selftrain", given, manifest, clean, rejected) as map:
+    with resumable("selftrain", given, manifest, clean, rejected, soon=True) as map:
         table = read_training(train, given)
         counted = read_votes(votes, table.ids)
         verdict = settle(table, counted, given, map=map, steps=step)

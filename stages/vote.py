@@ -27,7 +27,7 @@ def main(
 ) -> None:
     """Train one weak learner per component and let all of them vote on every row."""
     given = load_params(params)
-    with resumable("vote", given, votes, components, voters) as map:
+    with resumable("vote", given, votes, components, voters, soon=True) as map:
         table = read_training(train, given)
         found = read_partition(partition, table.ids)
         with step("voters", len(found.components())) as advance:

@@ -11,7 +11,7 @@ from sanitize.params import Params
 from tests.closure import ROOT, as_deps, closure, imported, is_code, module_of, modules, named, reached, tree_of
 
 LEFT_TO_RIGHT = [  # what stands together in a line does not import each other
-    ("presets", "templates"),
+    ("presets", "templates", "whereabouts", "jit"),
     ("errors",),
     ("execution_shared", "code_version", "locks", "records"),
     ("execution_ray",),
@@ -19,7 +19,7 @@ LEFT_TO_RIGHT = [  # what stands together in a line does not import each other
     ("command_options",),
     ("data",),
     ("scratch",),
-    ("resume",),
+    ("resume", "watched"),
     ("attacks", "learners"),
     ("ispl",),
     ("compatibility", "boosting"),
@@ -28,7 +28,7 @@ LEFT_TO_RIGHT = [  # what stands together in a line does not import each other
     ("coherence",),
     ("hunt",),
     ("filtering",),
-    ("train", "metrics", "artifacts", "weights"),
+    ("train", "metrics", "artifacts", "weights", "preload"),
     ("certify",),
     ("report",),
     ("stacked",),

@@ -28,12 +28,12 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sanitize.certify.jit import compiled
 from sanitize.certify.knapsack import best_total
 from sanitize.certify.margins import Margins, check_sizes, right_margins
 from sanitize.certify.neighbors import Votes
 from sanitize.data.table import BoolArray, IntArray
 from sanitize.errors import BadParams
+from sanitize.jit import compiled
 
 Method = Literal["rnn", "knn"]
 MOST_NODES = 5000

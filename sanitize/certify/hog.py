@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sanitize.certify.jit import compiled
 from sanitize.execution import usable_cores
+from sanitize.jit import compiled
 
 ORIENTATIONS = 9
 BLOCK = 3  # cells a side

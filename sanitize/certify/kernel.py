@@ -19,7 +19,7 @@ from numba.core import cgutils
 from numba.core.registry import cpu_target
 from numpy.typing import NDArray
 
-from sanitize.certify.jit import compiled, emitted
+from sanitize.jit import compiled, emitted
 
 ROWS = 32  # training rows of a brick
 QUERIES = 6  # of a tile: 6 x 4 sums, 4 training vectors and 1 query fill 29 of AVX-512's 32 registers

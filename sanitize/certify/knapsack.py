@@ -23,10 +23,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from sanitize.certify.jit import compiled
 from sanitize.certify.margins import check_sizes, right_margins
 from sanitize.certify.neighbors import Votes
 from sanitize.data.table import IntArray
+from sanitize.jit import compiled
 
 
 def group_free(votes: Votes, labels: IntArray, poisoning_sizes: Sequence[int]) -> NDArray[np.float64]:

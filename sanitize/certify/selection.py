@@ -17,7 +17,7 @@ from numba import types
 from numba.core import cgutils
 from numpy.typing import NDArray
 
-from sanitize.certify.jit import compiled, emitted
+from sanitize.jit import compiled, emitted
 
 SAMPLE = 1024  # keys that the first guesses are made from
 FEW = 128  # keys that are taken out and looked at by themselves

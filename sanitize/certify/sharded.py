@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sanitize.certify.distances import Keys, Ruler, reach
-from sanitize.certify.jit import compiled
 from sanitize.certify.neighbors import BLOCK_BYTES, VoteTables, by_digest, check, check_number, digests, over_blocks
 from sanitize.data.table import BoolArray, IntArray
 from sanitize.errors import BadInput
 from sanitize.execution import OrderedMap
+from sanitize.jit import compiled
 
 BINS = 1024  # of a query's distances
 

@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from importlib import import_module
+from itertools import pairwise
 from pkgutil import iter_modules
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -17,10 +19,15 @@ from torch.nn import functional
 from sanitize.data.seeds import stream, stream_seed
 from sanitize.data.table import FloatArray, IntArray, Table
 from sanitize.errors import BadParams
-from sanitize.learners import nets
+from sanitize.execution import granted_threads
+from sanitize.learners import compiled, nets
 from sanitize.learners.base import Scores
+from sanitize.learners.nets import cnn
 from sanitize.learners.sgd import Sgd
 from sanitize.params import LearnerParams
+
+if TYPE_CHECKING:
+    from sanitize.learners.compiled.cnn import CnnEngine
 
 WARM = 0.2  # part of a triangle schedule that climbs
 SCORE_BATCH = 500
@@ -101,6 +108,7 @@ class TorchLearner:
             self.windows = crops.permute(0, 1, 2, 4, 5, 3)
         self.labels = torch.from_numpy(np.ascontiguousarray(table.labels)).to(self.device)
         self.net: nn.Module | None = None
+        self.compiled = _compiled(self)
 
     def _statistics(self, inputs: NDArray[Any]) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation per channel or feature, in the units of `inputs`."""
@@ -122,6 +130,7 @@ class TorchLearner:
             torch.manual_seed(stream_seed(self.seed, *names, "weights"))
             net = self._build(self.shape, self.classes)
         self.net = net.to(self.device, memory_format=torch.channels_last)
+        self._hand_over()
         self.optimiser = Sgd(
             net.parameters(),
             momentum=self.params.momentum,
@@ -141,38 +150,60 @@ class TorchLearner:
             )
         self.net.train()
         batches = math.ceil(len(rows) / self.params.batch)
+        edges = np.cumsum([0, *(len(part) for part in np.array_split(rows, batches))])
         for epoch in range(done, done + epochs):
-            order = torch.from_numpy(rows[self.draws.permutation(len(rows))]).to(self.device)
-            moves = self._moves(len(rows))
-            for number, picked_n in enumerate(torch.tensor_split(torch.arange(len(rows)), batches)):
-                part = slice(int(picked_n[0]), int(picked_n[-1]) + 1)
-                x = self._gather(order[part], None if moves is None else moves[part])
-                with self._precision():
-                    logits_nC = self.net(x)
-                loss = functional.cross_entropy(logits_nC.float(), self.labels[order[part]])
-                self.optimiser.forget_gradients()
-                loss.backward()  # type: ignore[no-untyped-call]
+            order = rows[self.draws.permutation(len(rows))]
+            find_gradients = self._epoch(order, self._moves(len(rows)))
+            for number, (first, end) in enumerate(pairwise(edges)):
+                find_gradients(slice(first, end))
                 progress = None if total is None else (epoch + number / batches) / total
                 self.optimiser.step(rate(self.params, progress))
 
+    def _epoch(self, order: IntArray, moves: IntArray | None) -> Callable[[slice], None]:
+        """What finds the gradients of the mean cross-entropy of a part of `order`, into the parameters.
+
+        moves   int64 [n, 3], of every row: shift down, shift right, flip; None = not moved
+        """
+        if self.compiled is not None:
+            own, images, label_n = self.compiled, self.inputs.numpy(), self.labels.numpy()[order]
+            moves = np.tile(np.array([self.pad, self.pad, 0]), (len(order), 1)) if moves is None else moves
+            return lambda part: own.step(images, order[part], moves[part], label_n[part])
+        rows = torch.from_numpy(order).to(self.device)
+        shifts = None if moves is None else torch.from_numpy(moves).to(self.device)
+        labels = self.labels[rows]
+
+        def by_torch(part: slice) -> None:
+            assert self.net is not None
+            x = self._normalised(self._gather(rows[part], None if shifts is None else shifts[part]))
+            with self._precision():
+                logits_nC = self.net(x)
+            loss = functional.cross_entropy(logits_nC.float(), labels[part])
+            self.optimiser.forget_gradients()
+            loss.backward()  # type: ignore[no-untyped-call]
+
+        return by_torch
+
     def score(self, rows: IntArray) -> Scores:
         """Loss and prediction of `rows`, without augmentation; see `learners.base.Learner.score`."""
-        picked = torch.from_numpy(rows).to(self.device)
-        loss_n = torch.empty(len(rows), device=self.device)
-        prediction_n = torch.empty(len(rows), dtype=torch.int64, device=self.device)
-        for first in range(0, len(rows), SCORE_BATCH):
-            part = slice(first, min(first + SCORE_BATCH, len(rows)))
-            logits_nC = self._logits(self._gather(picked[part], None))
-            loss_n[part] = functional.cross_entropy(logits_nC, self.labels[picked[part]], reduction="none")
-            prediction_n[part] = logits_nC.argmax(1)
-        return Scores(loss_n.cpu().numpy(), prediction_n.cpu().numpy())
+        label_n, parts = self.labels[torch.from_numpy(rows).to(self.device)], []
+        for part in _parts(len(rows)):
+            logits_nC = self._logits(rows[part])
+            loss_n = functional.cross_entropy(logits_nC, label_n[part], reduction="none")
+            parts.append((loss_n, logits_nC.argmax(1)))
+        losses, predictions = zip(*parts, strict=True)
+        return Scores(torch.cat(losses).cpu().numpy(), torch.cat(predictions).cpu().numpy())
 
     def probabilities(self, inputs: NDArray[Any]) -> FloatArray:
         """Class probabilities of outside rows; see `learners.base.Learner.probabilities`."""
+        assert self.net is not None, "start() comes first"
         parts = [np.empty((0, self.classes), dtype=np.float32)]
-        for first in range(0, len(inputs), SCORE_BATCH):
-            block = torch.from_numpy(np.ascontiguousarray(inputs[first : first + SCORE_BATCH])).to(self.device)
-            parts.append(self._logits(self._normalised(block)).softmax(1).cpu().numpy())
+        for part in _parts(len(inputs)):
+            given = np.ascontiguousarray(inputs[part])
+            if self.compiled is not None:
+                logits_nC = torch.from_numpy(self.compiled.logits(given, np.arange(len(given))))
+            else:
+                logits_nC = self._asked(torch.from_numpy(given).to(self.device))
+            parts.append(logits_nC.softmax(1).cpu().numpy())
         return np.concatenate(parts)
 
     def state(self) -> dict[str, NDArray[Any]]:
@@ -191,44 +222,76 @@ class TorchLearner:
             self.mean = arrays.pop("inputs.mean").to(self.device)
             self.deviation = arrays.pop("inputs.deviation").to(self.device)
             self.net.load_state_dict(arrays)
+            self._hand_over()
         except (KeyError, RuntimeError) as error:
             raise BadParams(f"stored weights do not fit learner.net {self.params.net!r}: {error}") from error
 
     def _precision(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16)
 
-    def _logits(self, x: Tensor) -> Tensor:
+    def _hand_over(self) -> None:
+        """Let the compiled code work for the network as it is now."""
+        if self.compiled is not None and self.net is not None:
+            self.compiled.take(self.net, self.mean.flatten(), self.deviation.flatten())
+
+    def _logits(self, rows: IntArray) -> Tensor:
+        """Logits of rows of the table, float32 [n, C], on the device."""
         assert self.net is not None, "start() comes first"
+        if self.compiled is not None:
+            return torch.from_numpy(self.compiled.logits(self.inputs.numpy(), rows, self.pad))
+        return self._asked(self._gather(torch.from_numpy(rows).to(self.device), None))
+
+    def _asked(self, inputs: Tensor) -> Tensor:
+        """Logits of inputs as they lie, by PyTorch."""
+        assert self.net is not None
         self.net.eval()
         with torch.inference_mode(), self._precision():
-            logits_nC: Tensor = self.net(x)
+            logits_nC: Tensor = self.net(self._normalised(inputs))
         return logits_nC.float()
 
-    def _moves(self, rows: int) -> Tensor | None:
+    def _moves(self, rows: int) -> IntArray | None:
         """For every row of an epoch: shift down, shift right, flip (int64 [n, 3]); None = no augmentation."""
         if not self.image or not (self.params.flip or self.pad):
             return None
         shifts = self.draws.integers(0, 2 * self.pad + 1, (rows, 2))
         flips = self.draws.integers(0, 2, (rows, 1)) * self.params.flip
-        return torch.from_numpy(np.concatenate([shifts, flips], axis=1)).to(self.device)
+        return np.concatenate([shifts, flips], axis=1)
 
     def _gather(self, rows: Tensor, moves: Tensor | None) -> Tensor:
-        """The inputs of `rows`, moved and normalised. A shift is a window of the padded image."""
+        """The inputs of `rows`, moved, as they lie: uint8 or float32. A shift is a window of the padded image."""
         if not self.image:
-            return self._normalised(self.inputs[rows])
+            return self.inputs[rows]
         pad = self.pad
         if moves is None:
             whole = self.inputs[rows]
-            return self._normalised(whole[:, pad : pad + self.height, pad : pad + self.width] if pad else whole)
+            return whole[:, pad : pad + self.height, pad : pad + self.width] if pad else whole
         moved = self.windows[rows, moves[:, 0], moves[:, 1]]
         if self.params.flip:
             moved = torch.where(moves[:, 2].bool()[:, None, None, None], moved.flip(2), moved)
-        return self._normalised(moved)
+        return moved
 
     def _normalised(self, inputs: Tensor) -> Tensor:
         """Float inputs of mean 0 and deviation 1: images [n, H, W, K] -> [n, K, H, W] (channels last in memory)."""
         x = inputs.permute(0, 3, 1, 2) if self.image else inputs
         return (x.float() - self.mean) / self.deviation
+
+
+def _compiled(learner: TorchLearner) -> CnnEngine | None:
+    """The network's own machine code, where there is some for it, this precision and this processor."""
+    if learner.device.type != "cpu" or not learner.bfloat16 or learner._build is not cnn.build:
+        return None
+    if not compiled.usable():
+        return None
+    from sanitize.learners.compiled.cnn import CnnEngine
+
+    channels, height, width = learner.shape
+    threads = max(learner.params.threads, granted_threads())
+    return CnnEngine(learner.params.batch, (channels, height, width), learner.classes, threads)
+
+
+def _parts(rows: int) -> list[slice]:
+    """SCORE_BATCH rows at a time; at least one part."""
+    return [slice(first, min(first + SCORE_BATCH, rows)) for first in range(0, max(rows, 1), SCORE_BATCH)]
 
 
 def _find_net(name: str) -> Any:

@@ -21,12 +21,12 @@ def test_sizes():
 def test_schedules():
     whole, quarter = shortened(1.0), shortened(0.25)
     assert growth.schedule(whole) == (
-        "epochs: ISPL 4 and 2, voters 12, self-training 24 with a new round every 8, groups 30"
+        "epochs: ISPL 3 and 1, voters 6, self-training 10 with a new round every 5, groups 30"
     )
     assert growth.schedule(quarter) == (
-        "epochs: ISPL 1 and 1, voters 3, self-training 6 with a new round every 2, groups 8"
+        "epochs: ISPL 1 and 1, voters 2, self-training 3 with a new round every 2, groups 8"
     )
-    assert quarter.selftrain.networks == whole.selftrain.networks == 6
+    assert quarter.selftrain.networks == whole.selftrain.networks == 4
     for part in (0.0, 1.5):
         with pytest.raises(BadParams, match=r"--part is .*must be in \(0, 1\]"):
             shortened(part)

@@ -6,7 +6,7 @@ import sys
 import pytest
 from numba.core import caching
 
-from sanitize.certify.jit import compiled
+from sanitize.jit import compiled
 
 
 def total(numbers):
@@ -37,4 +37,4 @@ def test_the_compiler_is_loaded_when_needed(module):
 
 
 def test_the_compiler_is_loaded_by_what_it_compiles():
-    assert loaded_after("import sanitize.certify.jit")
+    assert loaded_after("import sanitize.jit")

@@ -28,6 +28,18 @@ def compiled(function: Function) -> Function:
     return fast
 
 
+def callable_from_outside(kind: Any) -> Callable[[Callable[..., None]], Any]:
+    """A decorator: the function as machine code with an address, for arguments of numba's types `kind`; at once."""
+
+    def made(function: Callable[..., None]) -> Any:
+        try:
+            return numba.cfunc(kind, cache=True)(function)
+        except RuntimeError:
+            return numba.cfunc(kind)(function)
+
+    return made
+
+
 def emitted(typed: Callable[..., Any]) -> Any:
     """A function whose code is written down in LLVM's terms, for use in compiled functions of the same file.
 

@@ -1,0 +1,96 @@
+"""What a batch of the network `cnn` needs besides its images, compiled: weights in the tiles' order, batch norm."""
+
+# K channels in, O out; both halves of a batch have sums of their own, float64 [2, 2, 64]: of values, and of products
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sanitize.jit import compiled
+from sanitize.learners.compiled.llvm import to_bits
+from sanitize.learners.compiled.sweeps import CONSTANT, INVERSE, MEAN, SCALE, SHIFT, SLOPE
+
+Array = NDArray[Any]
+
+
+@compiled
+def pack(kernel_OhwK: Array, packed: Array, first: int) -> None:
+    """Weights of the channels out from `first` on, in pairs along (w, K): bits [h, pair, vector, 16, 2]."""
+    lines, pairs, vectors, lanes, _ = packed.shape
+    inner = kernel_OhwK.shape[3]
+    for h in range(lines):
+        for pair in range(pairs):
+            for v in range(vectors):
+                for lane in range(lanes):
+                    for e in range(2):
+                        at = 2 * pair + e
+                        weight = kernel_OhwK[first + 16 * v + lane, h, at // inner, at % inner]
+                        packed[h, pair, v, lane, e] = to_bits(weight)
+
+
+@compiled
+def pack_back(kernel_OhwK: Array, packed: Array) -> None:
+    """The same for the gradient of the input: turned by half a turn, in pairs along (w, O)."""
+    lines, pairs, vectors, lanes, _ = packed.shape
+    outer = kernel_OhwK.shape[0]
+    for h in range(lines):
+        for pair in range(pairs):
+            for v in range(vectors):
+                for lane in range(lanes):
+                    for e in range(2):
+                        at = 2 * pair + e
+                        weight = kernel_OhwK[at % outer, lines - 1 - h, lines - 1 - at // outer, 16 * v + lane]
+                        packed[h, pair, v, lane, e] = to_bits(weight)
+
+
+@compiled
+def unpack(grads_hKtO: Array, first: int, grad_OhwK: Array) -> None:
+    """The sum of both halves' gradients [2, K, taps, O'] of the channels out from `first` on, as the weights lie."""
+    _, inner, taps, outer = grads_hKtO.shape
+    side = grad_OhwK.shape[1]
+    for o in range(outer):
+        for tap in range(taps):
+            for k in range(inner):
+                found = grads_hKtO[0, k, tap, o] + grads_hKtO[1, k, tap, o]
+                grad_OhwK[first + o, tap // side, tap % side, k] = found
+
+
+@compiled
+def judge(
+    sum_h2L: Array, count: int, weight_K: Array, bias_K: Array, mean_K: Array, variance_K: Array, momentum: float,
+    eps: float, stat_6L: Array,
+) -> None:  # fmt: skip
+    """A batch's statistics from both halves' sums over `count` places; those remembered move towards them."""
+    for k in range(len(weight_K)):
+        mean = (sum_h2L[0, 0, k] + sum_h2L[1, 0, k]) / count
+        variance = max((sum_h2L[0, 1, k] + sum_h2L[1, 1, k]) / count - mean * mean, 0.0)
+        inverse = 1 / np.sqrt(variance + eps)
+        stat_6L[SCALE, k], stat_6L[SHIFT, k] = weight_K[k] * inverse, bias_K[k] - mean * inverse * weight_K[k]
+        stat_6L[MEAN, k], stat_6L[INVERSE, k] = mean, inverse
+        mean_K[k] += momentum * (mean - mean_K[k])
+        variance_K[k] += momentum * (variance * count / max(1, count - 1) - variance_K[k])
+    sum_h2L[:] = 0
+
+
+@compiled
+def recall(weight_K: Array, bias_K: Array, mean_K: Array, variance_K: Array, eps: float, stat_6L: Array) -> None:
+    """Scale and shift from what batch norm remembers."""
+    for k in range(len(weight_K)):
+        stat_6L[SCALE, k] = weight_K[k] / np.sqrt(variance_K[k] + eps)
+        stat_6L[SHIFT, k] = bias_K[k] - mean_K[k] * stat_6L[SCALE, k]
+
+
+@compiled
+def fit_line(sum_h2L: Array, count: int, stat_6L: Array, to_weight_K: Array, to_bias_K: Array) -> None:
+    """Gradients of batch norm's weight and bias, and the line in its input that the gradient of that has."""
+    for k in range(len(to_weight_K)):
+        mean, inverse = np.float64(stat_6L[MEAN, k]), np.float64(stat_6L[INVERSE, k])
+        scale = np.float64(stat_6L[SCALE, k])
+        total = sum_h2L[0, 0, k] + sum_h2L[1, 0, k]
+        product = (sum_h2L[0, 1, k] + sum_h2L[1, 1, k] - mean * total) * inverse
+        to_weight_K[k], to_bias_K[k] = product, total
+        slope = -scale * inverse * product / count
+        stat_6L[SLOPE, k], stat_6L[CONSTANT, k] = slope, -scale * total / count - slope * mean
+    sum_h2L[:] = 0
