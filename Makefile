@@ -27,6 +27,7 @@ check: $(STAMP)
 # Runs whose results lie in reports/bench are not made again. The GPU's ends with code 2 where there is none.
 bench: $(STAMP)
 	$(VENV)/bin/python -m benchmarks.engine --write
+	$(VENV)/bin/python -m benchmarks.loops --write
 	$(VENV)/bin/python -m benchmarks.growth --write
 	$(VENV)/bin/python -m benchmarks.memory --write
 	$(VENV)/bin/python -m benchmarks.filter --write

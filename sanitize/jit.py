@@ -6,11 +6,14 @@ is part of the key. It does not follow calls into other files: functions compile
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import numba
+import numpy as np
 from numba.extending import intrinsic
+from numpy.typing import NDArray
 
 Function = TypeVar("Function", bound=Callable[..., object])
 
@@ -46,3 +49,12 @@ def emitted(typed: Callable[..., Any]) -> Any:
     typed    numba's: context and argument types -> (signature, what writes the code)
     """
     return intrinsic(typed)
+
+
+def on_line(shape: tuple[int, ...], kind: Any) -> NDArray[Any]:
+    """Zeros of this shape and dtype that start on a cache line of 64 bytes: a vector of 64 then lies in one."""
+    count = math.prod(shape) * np.dtype(kind).itemsize
+    memory = np.zeros(count + 64, np.uint8)
+    first = -memory.ctypes.data % 64
+    array: NDArray[Any] = memory[first : first + count].view(kind).reshape(shape)
+    return array

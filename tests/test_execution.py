@@ -14,7 +14,7 @@ from sanitize.artifacts import write_components, write_partition, write_votes
 from sanitize.boosting import collect_votes
 from sanitize.data.table import Table
 from sanitize.errors import BadInput, BadParams
-from sanitize.execution import LocalProcesses, inline, make_map, usable_cores
+from sanitize.execution import LocalProcesses, granted_threads, inline, make_map, usable_cores
 from sanitize.ispl import partition
 from sanitize.params import resolve
 from sanitize.weights import write_weights
@@ -68,6 +68,40 @@ def dies_at_one(shared, task):
 def test_results_come_in_the_order_of_the_tasks(name):
     assert list(MAPS[name](plus, 10, [3, 1, 2, 5])) == [13, 11, 12, 15]
     assert list(MAPS[name](plus, 10, [])) == []
+
+
+def granted(shared, task):
+    return granted_threads()
+
+
+@pytest.mark.parametrize(
+    ("workers", "tasks", "threads"),
+    [(2, 1, [2]), (2, 2, [1, 1]), (2, 3, [1, 1, 2]), (3, 2, [1, 1]), (4, 2, [2, 2]), (1, 3, [1, 1, 1])],
+)
+def test_tasks_that_leave_cores_idle_are_granted_them(workers, tasks, threads):
+    pool = LocalProcesses(workers)
+    assert list(pool(granted, None, range(tasks))) == threads
+    pool.close()
+    assert granted_threads() == 1
+
+
+def ready_in(code):
+    """Process of the fork server after this code, in a process of its own; None = there is none."""
+    asked = f"from sanitize.execution import LocalProcesses\n{code}\nfrom multiprocessing import forkserver\n"
+    command = [sys.executable, "-c", asked + "print(forkserver._forkserver._forkserver_pid)"]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    return None if said == "None" else int(said)
+
+
+def test_workers_get_ready_when_asked_to_and_not_before():
+    assert ready_in("LocalProcesses(2)") is None
+    assert ready_in("LocalProcesses(1).get_ready()") is None
+    server = ready_in("LocalProcesses(2).get_ready()")
+    assert server is not None
+    deadline = time.monotonic() + 20
+    while Path(f"/proc/{server}").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not Path(f"/proc/{server}").exists()  # it goes with the process that has asked for it
 
 
 def test_order_is_kept_although_later_tasks_end_first():

@@ -19,7 +19,7 @@ from numba.core import cgutils
 from numba.core.registry import cpu_target
 from numpy.typing import NDArray
 
-from sanitize.jit import compiled, emitted
+from sanitize.jit import compiled, emitted, on_line
 
 ROWS = 32  # training rows of a brick
 QUERIES = 6  # of a tile: 6 x 4 sums, 4 training vectors and 1 query fill 29 of AVX-512's 32 registers
@@ -57,11 +57,7 @@ def packed(rows: NDArray[Any], lengths: tuple[int, ...]) -> NDArray[Any]:
 
     lengths  of the array: (n', D') or, for bricks, (B, G, 32, bytes or floats of a group)
     """
-    count = int(np.prod(lengths)) * rows.itemsize
-    memory = np.empty(count + 64, np.uint8)
-    first = -memory.ctypes.data % 64
-    array = memory[first : first + count].view(rows.dtype).reshape(lengths)
-    array[...] = 0
+    array = on_line(lengths, rows.dtype)
     if len(lengths) == 2:
         array[: len(rows), : rows.shape[1]] = rows
         return array

@@ -29,11 +29,6 @@ class Sgd:
         self.weight_decay = weight_decay
         self.buffers: list[Tensor] = []
 
-    def forget_gradients(self) -> None:
-        """Before the backward pass: no gradient is added to an older one."""
-        for parameter in self.parameters:
-            parameter.grad = None
-
     @torch.no_grad()
     def step(self, lr: float) -> None:
         """One step with the learning rate `lr`, after the backward pass. Every parameter needs a gradient."""

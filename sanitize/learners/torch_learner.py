@@ -131,12 +131,13 @@ class TorchLearner:
             net = self._build(self.shape, self.classes)
         self.net = net.to(self.device, memory_format=torch.channels_last)
         self._hand_over()
-        self.optimiser = Sgd(
-            net.parameters(),
-            momentum=self.params.momentum,
-            nesterov=self.params.nesterov,
-            weight_decay=self.params.weight_decay,
-        )
+        given = self.params
+        how: dict[str, Any] = {
+            "momentum": given.momentum,
+            "nesterov": given.nesterov,
+            "weight_decay": given.weight_decay,
+        }
+        self.optimiser = Sgd(net.parameters(), **how) if self.compiled is None else self.compiled.optimiser(**how)
 
     def fit(self, rows: IntArray, epochs: int, *, done: int = 0, total: int | None = None) -> None:
         """Go on training on `rows`; see `learners.base.Learner.fit`.
@@ -178,7 +179,7 @@ class TorchLearner:
             with self._precision():
                 logits_nC = self.net(x)
             loss = functional.cross_entropy(logits_nC.float(), labels[part])
-            self.optimiser.forget_gradients()
+            self.net.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
 
         return by_torch

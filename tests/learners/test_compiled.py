@@ -160,6 +160,27 @@ def test_windows_are_moved_and_turned():
     np.testing.assert_array_equal(engine.logits(bordered, row_n, 2), engine.logits(images.numpy(), row_n))
 
 
+@pytest.mark.parametrize("momentum, nesterov", [(0.9, True), (0.9, False), (0.0, False)])
+def test_the_optimiser_is_pytorchs(momentum, nesterov):
+    shape = SHAPES["odd"]
+    images, labels = batch(*shape)
+    how = {"momentum": momentum, "nesterov": nesterov, "weight_decay": 0.01}
+    net = network(*shape[:3])
+    engine = engine_for(net, shape, torch.zeros(2), torch.full((2,), 100.0))
+    own = engine.optimiser(**how)
+    other = copy.deepcopy(net)
+    theirs = torch.optim.SGD(other.parameters(), lr=1.0, **how)
+    for step in range(3):
+        engine.step(*whole(images, labels))
+        for parameter, given in zip(other.parameters(), net.parameters(), strict=True):
+            parameter.grad = given.grad.clone()
+        theirs.param_groups[0]["lr"] = 0.1 / (step + 1)
+        own.step(0.1 / (step + 1))
+        theirs.step()
+        for parameter, found in zip(other.parameters(), net.parameters(), strict=True):
+            torch.testing.assert_close(found, parameter, rtol=1e-5, atol=1e-7)
+
+
 def lone_weights(table, threads_wanted):
     """Trained with as many threads as are granted; how many that were."""
     learner = make_learner(PARAMS, table, 0)

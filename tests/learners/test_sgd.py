@@ -19,7 +19,7 @@ def weights_after(steps, momentum, nesterov, weight_decay, *, ours):
     for step in range(steps):
         lr = 0.5 / (step + 1)
         x = torch.randn(4, 5)
-        own.forget_gradients()
+        net.zero_grad()
         (net(x) ** 2).mean().backward()
         if ours:
             own.step(lr)

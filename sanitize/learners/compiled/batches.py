@@ -94,3 +94,18 @@ def fit_line(sum_h2L: Array, count: int, stat_6L: Array, to_weight_K: Array, to_
         slope = -scale * inverse * product / count
         stat_6L[SLOPE, k], stat_6L[CONSTANT, k] = slope, -scale * total / count - slope * mean
     sum_h2L[:] = 0
+
+
+@compiled
+def descend(
+    flat: tuple[Array, ...], gradients: tuple[Array, ...], buffers: tuple[Array, ...], lr: float, momentum: float,
+    nesterov: bool, decay: float,
+) -> None:  # fmt: skip
+    """One step of SGD on each array, float32 1-D; buffers are those of momentum, zeros before the first step."""
+    rate, keep, shrink = np.float32(lr), np.float32(momentum), np.float32(decay)
+    ahead, plain = (keep, np.float32(1)) if nesterov else (np.float32(1), np.float32(0))
+    for own, gradient, buffer in zip(flat, gradients, buffers):  # noqa: B905 - numba knows no strict
+        for j in range(len(own)):
+            slope = gradient[j] + shrink * own[j]
+            buffer[j] = keep * buffer[j] + slope
+            own[j] -= rate * (ahead * buffer[j] + plain * slope)

@@ -7,6 +7,7 @@ from typing import Any
 
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.core.registry import cpu_target
 
 from sanitize.jit import emitted
@@ -126,3 +127,46 @@ def to_bits(_: Any, value: Any) -> Any:
         return builder.trunc(builder.lshr(bits, ir.Constant(I32, 16)), ir.IntType(16))
 
     return types.uint16(types.float32), generate
+
+
+@emitted
+def seen_at(_: Any, address: Any) -> Any:
+    """The int64 at an address, as other threads have left it."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.load_atomic(builder.inttoptr(args[0], I64.as_pointer()), "acquire", 8)
+
+    return types.int64(types.intp), generate
+
+
+@emitted
+def set_at(_: Any, address: Any, value: Any) -> Any:
+    """Set the int64 at an address; what was written before can be seen by a thread that sees this."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        builder.store_atomic(args[1], builder.inttoptr(args[0], I64.as_pointer()), "release", 8)
+        return context.get_dummy_value()
+
+    return types.void(types.intp, types.int64), generate
+
+
+@emitted
+def added_at(_: Any, address: Any, value: Any) -> Any:
+    """Add to the int64 at an address, in one go; returns what it was before."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.atomic_rmw("add", builder.inttoptr(args[0], I64.as_pointer()), args[1], "acq_rel")
+
+    return types.int64(types.intp, types.int64), generate
+
+
+@emitted
+def paused(_: Any, address: Any) -> Any:
+    """Leave the core to its other thread for a moment, while waiting busily."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind = ir.FunctionType(ir.VoidType(), [])
+        builder.call(cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.sse2.pause"), [])
+        return context.get_dummy_value()
+
+    return types.void(types.intp), generate

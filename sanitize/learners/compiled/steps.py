@@ -33,6 +33,26 @@ ADDRESSES = np.array([tile.address for tile in TILES], np.int64)
 
 
 @compiled
+def _words(count: int) -> Array:
+    """Zeros, uint32 [count], that start on a cache line: vectors of 64 bytes then lie in one."""
+    memory = np.zeros(count + 16, np.uint32)
+    first = (-memory.ctypes.data % 64) // 4
+    return memory[first : first + count]
+
+
+@compiled
+def _bits(lines: int, places: int, channels: int) -> Array:
+    """Zeros, uint16 [lines, places, channels]; channels even."""
+    return _words(lines * places * channels // 2).view(np.uint16).reshape((lines, places, channels))
+
+
+@compiled
+def _reals(lines: int, places: int, channels: int) -> Array:
+    """Zeros, float32 [lines, places, channels]."""
+    return _words(lines * places * channels).view(np.float32).reshape((lines, places, channels))
+
+
+@compiled
 def _repeated(value_K: Array, times: int) -> Array:
     """The values of all channels for every place of a row: float32 [times K]."""
     found = np.empty(times * len(value_K), np.float32)
@@ -90,7 +110,7 @@ def first_layer(
     """First convolutions, and the sums that batch norm needs: float64 [2, 64], added to."""
     _, height, width, outer = first_nhwO.shape
     channels, line = input_nHWK.shape[3], input_nHWK.strides[1]
-    row, held = np.empty((width, outer), np.float32), np.zeros((2, 64), np.float32)
+    row, held = _reals(1, width, outer)[0], _reals(1, 2, 64)[0]
     size, step, weights = _size(width, 16), 4 * channels, packed.ctypes.data
     tile = tile_T[GREY] if channels == 1 else tile_T[RGB] if channels == 3 else tile_T[ANY]
     for i in range(begin, end):
@@ -137,8 +157,8 @@ def later_layer(
     """
     _, height, width, inner = below_nHWK.shape
     _, high, wide, outer = kept_nhwO.shape
-    bordered = np.zeros((height + 2, width + 2, inner), np.uint16)
-    rows, held = np.empty((2, 2 * wide, outer), np.float32), np.zeros((2, 64), np.float32)
+    bordered = _bits(height + 2, width + 2, inner)
+    rows, held = _reals(2, 2 * wide, outer), _reals(1, 2, 64)[0]
     size, line, step, apart = _size(2 * wide, 14), bordered.strides[0], bordered.strides[1], rows.strides[1]
     for i in range(begin, end):
         _activated(tile_T, below_nHWK[i], stat_6L, bordered)
@@ -258,11 +278,10 @@ def later_back(
     """
     _, high, wide, outer = kept_nhwO.shape
     _, height, width, inner = below_nHWK.shape
-    dense = np.zeros((height + 2, width + 2, outer), np.uint16)
-    active = np.zeros((height + 2, width + 2, inner), np.uint16)
-    inputs = np.empty((height + 2, width + 1, inner), np.uint32)
-    pairs = np.empty((outer // 32, 2 * high, wide, 32), np.uint32)
-    row, held = np.empty((width, inner), np.float32), np.zeros((2, 64), np.float32)
+    dense, active = _bits(height + 2, width + 2, outer), _bits(height + 2, width + 2, inner)
+    inputs = _words((height + 2) * (width + 1) * inner).reshape((height + 2, width + 1, inner))
+    pairs = _words(outer * 2 * high * wide).reshape((outer // 32, 2 * high, wide, 32))
+    row, held = _reals(1, width, inner)[0], _reals(1, 2, 64)[0]
     size, line, apart = _size(width, 14 if inner == 32 else 16), dense.strides[0], row.strides[0]
     below, stat, along = below_stat_6L.ctypes.data, stat_6L.ctypes.data, inputs.strides[0]
     for i in range(begin, end):
@@ -316,7 +335,7 @@ def first_back(
     across = (width + 1) // 2
     padded = np.zeros((4 * across + 4) * channels, np.uint16)
     inputs = np.empty((tall, (4 * across + 2) * channels), np.uint32)
-    row, pairs = np.zeros((2 * across, outer), np.uint16), np.empty((height, across, outer), np.uint32)
+    row, pairs = _bits(1, 2 * across, outer)[0], _words(height * across * outer).reshape((height, across, outer))
     stat, line = stat_6L.ctypes.data, inputs.strides[0]
     for i in range(begin, end):
         for h in range(height):
