@@ -106,7 +106,8 @@ def compiled(threads: int) -> Step:
     channels, height, width = SHAPE
     net = _network().to(memory_format=torch.channels_last)
     engine = CnnEngine(BATCH, SHAPE, CLASSES, threads)
-    engine.take(net, torch.zeros(channels), torch.ones(channels))
+    engine.normalise(torch.zeros(channels), torch.ones(channels))
+    engine.take(net)
     optimiser = engine.optimiser(**HOW)
     images = np.random.default_rng(0).integers(0, 256, (BATCH, height, width, channels), np.uint8)
     labels, rows, moves = np.arange(BATCH) % CLASSES, np.arange(BATCH), np.zeros((BATCH, 3), np.int64)

@@ -7,9 +7,17 @@ process builds imports PyTorch's compiler: 1.0 to 1.6 s of each worker and each 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
+
+
+class Optimiser(Protocol):
+    """What a training loop asks after every batch's gradients."""
+
+    def step(self, lr: float) -> None:
+        """One step with the learning rate `lr`."""
 
 
 class Sgd:

@@ -23,7 +23,7 @@ from sanitize.execution import granted_threads
 from sanitize.learners import compiled, nets
 from sanitize.learners.base import Scores
 from sanitize.learners.nets import cnn
-from sanitize.learners.sgd import Sgd
+from sanitize.learners.sgd import Optimiser, Sgd
 from sanitize.params import LearnerParams
 
 if TYPE_CHECKING:
@@ -130,14 +130,17 @@ class TorchLearner:
             torch.manual_seed(stream_seed(self.seed, *names, "weights"))
             net = self._build(self.shape, self.classes)
         self.net = net.to(self.device, memory_format=torch.channels_last)
-        self._hand_over()
         given = self.params
         how: dict[str, Any] = {
             "momentum": given.momentum,
             "nesterov": given.nesterov,
             "weight_decay": given.weight_decay,
         }
-        self.optimiser = Sgd(net.parameters(), **how) if self.compiled is None else self.compiled.optimiser(**how)
+        if self.compiled is None:
+            self.optimiser: Optimiser = Sgd(net.parameters(), **how)
+        else:
+            self.compiled.take(self.net)
+            self.optimiser = self.compiled.optimiser(**how)
 
     def fit(self, rows: IntArray, epochs: int, *, done: int = 0, total: int | None = None) -> None:
         """Go on training on `rows`; see `learners.base.Learner.fit`.
@@ -223,17 +226,13 @@ class TorchLearner:
             self.mean = arrays.pop("inputs.mean").to(self.device)
             self.deviation = arrays.pop("inputs.deviation").to(self.device)
             self.net.load_state_dict(arrays)
-            self._hand_over()
         except (KeyError, RuntimeError) as error:
             raise BadParams(f"stored weights do not fit learner.net {self.params.net!r}: {error}") from error
+        if self.compiled is not None:
+            self.compiled.normalise(self.mean.flatten(), self.deviation.flatten())
 
     def _precision(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16)
-
-    def _hand_over(self) -> None:
-        """Let the compiled code work for the network as it is now."""
-        if self.compiled is not None and self.net is not None:
-            self.compiled.take(self.net, self.mean.flatten(), self.deviation.flatten())
 
     def _logits(self, rows: IntArray) -> Tensor:
         """Logits of rows of the table, float32 [n, C], on the device."""
@@ -287,7 +286,9 @@ def _compiled(learner: TorchLearner) -> CnnEngine | None:
 
     channels, height, width = learner.shape
     threads = max(learner.params.threads, granted_threads())
-    return CnnEngine(learner.params.batch, (channels, height, width), learner.classes, threads)
+    engine = CnnEngine(learner.params.batch, (channels, height, width), learner.classes, threads)
+    engine.normalise(learner.mean.flatten(), learner.deviation.flatten())
+    return engine
 
 
 def _parts(rows: int) -> list[slice]:

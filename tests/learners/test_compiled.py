@@ -11,6 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from sanitize.errors import BadInput
 from sanitize.execution import LocalProcesses, granted_threads, inline
 from sanitize.learners.base import all_rows, make_learner
 from sanitize.learners.compiled import usable
@@ -82,7 +83,8 @@ def engine_for(net, shape, mean, deviation, threads=1):
     from sanitize.learners.compiled.cnn import CnnEngine
 
     engine = CnnEngine(shape[3], shape[:3], CLASSES, threads)
-    engine.take(net, mean, deviation)
+    engine.normalise(mean, deviation)
+    engine.take(net)
     return engine
 
 
@@ -225,6 +227,31 @@ def test_stored_weights_are_taken_up():
     learner.fit(all_rows(table), 1)
     other.load(learner.state())
     np.testing.assert_array_equal(other.score(all_rows(table)).loss, learner.score(all_rows(table)).loss)
+
+
+def test_images_of_another_size_are_refused():
+    learner = make_learner(PARAMS, pictures(side=12), 0)
+    learner.start("a")
+    with pytest.raises(
+        BadInput, match=r"images are \(13, 12, 1\) \(H, W, K\); the network was trained on \(12, 12, 1\)"
+    ):
+        learner.probabilities(np.zeros((3, 13, 12, 1), np.uint8))
+
+
+def test_training_goes_on_from_stored_weights():
+    """What is loaded is what the next gradients change."""
+    table = pictures(side=12)
+    learner = make_learner(PARAMS, table, 0)
+    learner.start("a")
+    before = learner.state()
+    learner.load(before)
+    learner.fit(all_rows(table), 1)
+    after = learner.state()
+    assert all((before[name] != after[name]).any() for name in before if name.endswith("weight"))
+    other = make_learner(PARAMS, table, 0)
+    other.start("a")
+    other.fit(all_rows(table), 1)
+    assert all(np.array_equal(other.state()[name], after[name]) for name in after)
 
 
 def test_other_precisions_and_networks_are_pytorchs():

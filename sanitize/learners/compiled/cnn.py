@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from sanitize.errors import BadInput
 from sanitize.jit import on_line
 from sanitize.learners.compiled.batches import descend
 from sanitize.learners.compiled.passes import ASKED, BOTH, FIRST_HALF, SECOND_HALF, ask, step
@@ -53,13 +54,12 @@ class CnnEngine:
         self.grads = tuple(on_line(one, real) for one in weights)  # of each half of a batch
         self.classes = classes
 
-    def take(self, net: nn.Module, mean: Tensor, deviation: Tensor) -> None:
-        """Work for this network from now on.
-
-        net              from `nets.cnn.build`, on the processor, channels last
-        mean, deviation  float32 [K], of the images
-        """
+    def normalise(self, mean: Tensor, deviation: Tensor) -> None:
+        """Mean and deviation of the images from now on, float32 [K]."""
         self.images = mean.numpy(), (1 / deviation).numpy()
+
+    def take(self, net: nn.Module) -> None:
+        """Work for this network from now on: from `nets.cnn.build`, on the processor, channels last."""
         convolutions = [module for module in net.modules() if isinstance(module, nn.Conv2d)]
         norms = [module for module in net.modules() if isinstance(module, nn.BatchNorm2d)]
         (head,) = (module for module in net.modules() if isinstance(module, nn.Linear))
@@ -117,7 +117,12 @@ class CnnEngine:
         image, row  as `step` has them, for any n
         corner      pixels down and right of every window
         Returns     float32 [n, C]
+        Raises      BadInput: images of another size or number of channels
         """
+        _, tall, broad, channels = self.input.shape
+        wanted = (tall - 2 + 2 * corner, broad - 2 + 2 * corner, channels)
+        if image_NHWK.shape[1:] != wanted:
+            raise BadInput(f"images are {image_NHWK.shape[1:]} (H, W, K); the network was trained on {wanted}")
         n, move_n3 = len(row_n), np.tile(np.array([corner, corner, 0]), (len(row_n), 1))
         logit_nC = np.empty((n, self.classes), np.float32)
         images, middle = (image_NHWK, row_n, move_n3, *self.images), n if self.other is None else (n + 1) // 2
