@@ -30,15 +30,15 @@ HOW: dict[str, Any] = {"momentum": 0.9, "nesterov": True, "weight_decay": 5e-4}
 Step = Callable[[], None]
 
 
-def by_torch(net: nn.Module, *, bfloat16: bool, last: bool, threads: int = 1, images: int = BATCH) -> Step:
+def by_torch(net: nn.Module, *, bfloat16: bool, last: bool, threads: int = 1, learners: int = 1) -> Step:
     """A step of PyTorch's on random images.
 
-    last    channels last in memory
-    images  of the batch
+    last      channels last in memory
+    learners  whose logits the network gives for every image
     """
     layout = torch.channels_last if last else torch.contiguous_format
-    x = torch.randn(images, *SHAPE).to(memory_format=layout)
-    labels = torch.arange(images) % CLASSES
+    x = torch.randn(BATCH, *SHAPE).to(memory_format=layout)
+    labels = (torch.arange(BATCH) % CLASSES).repeat_interleave(learners)
     optimiser = _optimiser(net.to(memory_format=layout))
 
     def step() -> None:
@@ -80,25 +80,6 @@ class Stack(nn.Module):
         return torch.einsum("ngk,gkc->ngc", features, self.head.to(features.dtype)).flatten(0, 1)
 
 
-def stacked() -> Step:
-    """A step of several learners as one network."""
-    net = Stack(STACKED)
-    x = torch.randn(BATCH, *SHAPE).to(memory_format=torch.channels_last)
-    labels = (torch.arange(BATCH) % CLASSES).repeat_interleave(STACKED)
-    optimiser = _optimiser(net.to(memory_format=torch.channels_last))
-
-    def step() -> None:
-        torch.set_num_threads(1)
-        with torch.autocast("cpu", torch.bfloat16):
-            logits = net(x)
-        loss = functional.cross_entropy(logits.float(), labels)
-        net.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimiser.step(0.01)
-
-    return step
-
-
 def compiled(threads: int) -> Step:
     """A step of our own machine code."""
     from sanitize.learners.compiled.cnn import CnnEngine
@@ -134,7 +115,10 @@ def ways() -> dict[str, tuple[Callable[[], Step], int]]:
         "PyTorch, float32, channels last": (lambda: by_torch(_network(), bfloat16=False, last=True), BATCH),
         "PyTorch, bfloat16, channels last": (lambda: by_torch(_network(), bfloat16=True, last=True), BATCH),
         "the same, 2 threads": (lambda: by_torch(_network(), bfloat16=True, last=True, threads=2), BATCH),
-        f"the same, {STACKED} learners as groups of one network": (stacked, BATCH * STACKED),
+        f"the same, {STACKED} learners as groups of one network": (
+            lambda: by_torch(Stack(STACKED), bfloat16=True, last=True, learners=STACKED),
+            BATCH * STACKED,
+        ),
     }
     if shutil.which("g++") or shutil.which("clang++"):
         found["the same, torch.compile"] = (

@@ -18,9 +18,9 @@ from types import FrameType
 from typing import NoReturn
 
 from sanitize.errors import BadInput, MendableError
+from sanitize.exit_codes import FAILED, INTERRUPTED
 from sanitize.whereabouts import NOWHERE, Board, Line, reached, write_on
 
-FAILED, INTERRUPTED = 3, 130
 WATCHED = "watched"  # what the context of commands says that are to be watched
 HANDED_ON = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")
 CRASHES = ("SIGABRT", "SIGSEGV", "SIGBUS", "SIGILL", "SIGFPE", "SIGTRAP", "SIGSYS")
@@ -157,9 +157,11 @@ def _shown(line: Line) -> str:
 
 def _tidied(child: int, board: Board, outputs: Sequence[Path | None]) -> str:
     """Clear what the dead child has left, and bring to an end what it was putting in place. Returns the outcome."""
+    from sanitize.data.files import draft_of  # after a crash only
+
     for output in outputs:
-        if output is not None:  # as `data.files.whole_places` names it
-            output.with_name(f".{output.name}.{child}.tmp").unlink(missing_ok=True)
+        if output is not None:
+            draft_of(output, child).unlink(missing_ok=True)
     written, kept = board.stage != "working", ""
     for line in board.lines():
         if line.kind == "doing" or line.over:

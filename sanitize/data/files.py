@@ -35,7 +35,7 @@ def whole_places(places: Sequence[Path]) -> Iterator[tuple[Path, ...]]:
     Moves are undone where one of them fails or is interrupted, so that either all places are new or none is.
     """
     made: list[Path] = []
-    drafts = [place.with_name(f".{place.name}.{os.getpid()}.tmp") for place in places]
+    drafts = [draft_of(place, os.getpid()) for place in places]
     done = False
     try:
         for place in places:
@@ -50,6 +50,11 @@ def whole_places(places: Sequence[Path]) -> Iterator[tuple[Path, ...]]:
             for folder in reversed(made):
                 with suppress(OSError):  # somebody else has put a file there meanwhile
                     folder.rmdir()
+
+
+def draft_of(place: Path, process: int) -> Path:
+    """Where the process of that number writes what is to come to `place`."""
+    return place.with_name(f".{place.name}.{process}.tmp")
 
 
 def _folder_for(place: Path) -> list[Path]:

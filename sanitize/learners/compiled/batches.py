@@ -31,18 +31,9 @@ def pack(kernel_OhwK: Array, packed: Array, first: int) -> None:
 
 
 @compiled
-def pack_back(kernel_OhwK: Array, packed: Array) -> None:
-    """The same for the gradient of the input: turned by half a turn, in pairs along (w, O)."""
-    lines, pairs, vectors, lanes, _ = packed.shape
-    outer = kernel_OhwK.shape[0]
-    for h in range(lines):
-        for pair in range(pairs):
-            for v in range(vectors):
-                for lane in range(lanes):
-                    for e in range(2):
-                        at = 2 * pair + e
-                        weight = kernel_OhwK[at % outer, lines - 1 - h, lines - 1 - at // outer, 16 * v + lane]
-                        packed[h, pair, v, lane, e] = to_bits(weight)
+def turned(kernel_OhwK: Array) -> Array:
+    """The kernel of the input's gradient: turned by half a turn, channels in and out exchanged. A view [K, h, w, O]."""
+    return kernel_OhwK[:, ::-1, ::-1].transpose(3, 1, 2, 0)
 
 
 @compiled

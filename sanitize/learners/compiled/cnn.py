@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from sanitize.errors import BadInput
 from sanitize.jit import on_line
 from sanitize.learners.compiled.batches import descend
-from sanitize.learners.compiled.passes import ASKED, BOTH, FIRST_HALF, SECOND_HALF, ask, step
+from sanitize.learners.compiled.passes import ASKED, BOTH, FIRST_HALF, SECOND_HALF, ask, pack_forward, step
 from sanitize.learners.compiled.steps import ADDRESSES
 
 Array = NDArray[Any]
@@ -125,11 +125,13 @@ class CnnEngine:
             raise BadInput(f"images are {image_NHWK.shape[1:]} (H, W, K); the network was trained on {wanted}")
         n, move_n3 = len(row_n), np.tile(np.array([corner, corner, 0]), (len(row_n), 1))
         logit_nC = np.empty((n, self.classes), np.float32)
+        kernels, norms, head = self.parameters
+        pack_forward(kernels, self.packed)
         images, middle = (image_NHWK, row_n, move_n3, *self.images), n if self.other is None else (n + 1) // 2
 
         def half(begin: int, end: int, which: int) -> None:
             memory: Any = (self.input, self.values, self.where, self.stats[which], self.sums[which], self.packed)
-            given: Any = (which * ASKED, ADDRESSES, images, *self.parameters, self.eps, *memory, logit_nC)
+            given: Any = (which * ASKED, ADDRESSES, images, norms, head, self.eps, *memory, logit_nC)
             ask(begin, end, *given)
 
         other = None if self.other is None else self.other.submit(half, middle, n, 1)

@@ -27,7 +27,7 @@ class _BFloat(ir.types.Type):  # type: ignore[misc]
 
 REALS, WORDS = ir.VectorType(ir.FloatType(), LANES), ir.VectorType(I32, LANES)
 BITS, BYTES = ir.VectorType(ir.IntType(16), LANES), ir.VectorType(ir.IntType(8), LANES)
-ZEROS = ir.Constant(REALS, [0.0] * LANES)
+ZEROS, HALF = ir.Constant(REALS, [0.0] * LANES), ir.Constant(WORDS, [16] * LANES)  # HALF: bits of half a word
 NUMBERS = types.void(*[types.intp] * 9)  # what every one of these functions takes: addresses and counts
 Body = Callable[[Any, list[Any]], list[Any]]
 
@@ -50,14 +50,9 @@ def at(builder: Any, address: Any, offset: Any, kind: Any) -> Any:
     return builder.inttoptr(builder.add(address, offset), kind.as_pointer())
 
 
-def half() -> Any:
-    """16 times 16: the bits by which the upper half of a word is shifted."""
-    return ir.Constant(WORDS, [16] * LANES)
-
-
 def widened(builder: Any, bits: Any) -> Any:
     """float32 of the bits of bfloat16."""
-    return builder.bitcast(builder.shl(builder.zext(bits, WORDS), half()), REALS)
+    return builder.bitcast(builder.shl(builder.zext(bits, WORDS), HALF), REALS)
 
 
 def rounded(builder: Any, reals: Any) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from sanitize.jit import compiled
-from sanitize.learners.compiled.batches import fit_line, judge, pack, pack_back, recall, unpack
+from sanitize.learners.compiled.batches import fit_line, judge, pack, recall, turned, unpack
 from sanitize.learners.compiled.llvm import added_at, paused, seen_at, set_at
 from sanitize.learners.compiled.steps import (
     SECOND,
@@ -86,19 +86,19 @@ def _work(
 
 
 @compiled
-def pack_first(kernels: Arrays, packed: Arrays) -> None:
-    """Weights of the first two layers, as the tiles want them: forward."""
+def pack_forward(kernels: Arrays, packed: Arrays) -> None:
+    """Weights of all layers, as the tiles want them for the way forward."""
     pack(kernels[0], packed[0], 0)
     pack(kernels[1], packed[1][0], 0)
+    for part in range(2):
+        pack(kernels[2], packed[2][part], 32 * part)
 
 
 @compiled
-def pack_rest(kernels: Arrays, packed: Arrays) -> None:
-    """Weights of the third layer, forward, and of both later ones, back."""
-    for part in range(2):
-        pack(kernels[2], packed[2][part], 32 * part)
-    pack_back(kernels[1], packed[3])
-    pack_back(kernels[2], packed[4])
+def pack_backward(kernels: Arrays, packed: Arrays) -> None:
+    """Weights of both later layers, for the way back."""
+    pack(turned(kernels[1]), packed[3], 0)
+    pack(turned(kernels[2]), packed[4], 0)
 
 
 @compiled
@@ -119,9 +119,9 @@ def step(
     """
     n = len(images[1])
     if which != SECOND_HALF:
-        pack_first(kernels, packed)
+        pack_forward(kernels, packed)
     if which != FIRST_HALF:
-        pack_rest(kernels, packed)
+        pack_backward(kernels, packed)
     if which != BOTH:
         meet(gate)
     for phase in range(PHASES):
@@ -156,8 +156,8 @@ def step(
 
 @compiled
 def ask(
-    begin: int, end: int, room: int, tile_T: Array, images: Arrays, kernels: Arrays, norms: Arrays, head: Arrays,
-    eps: float, input_nHWK: Array, values: Arrays, where: Arrays, stats: Array, sums: Array, packed: Arrays,
+    begin: int, end: int, room: int, tile_T: Array, images: Arrays, norms: Arrays, head: Arrays, eps: float,
+    input_nHWK: Array, values: Arrays, where: Arrays, stats: Array, sums: Array, packed: Arrays,
     logit_nC: Array,
 ) -> None:  # fmt: skip
     """Logits of images begin..end-1, filled, with what batch norm remembers.
@@ -166,10 +166,8 @@ def ask(
     images   all rows', rows [n], moves [n, 3], mean and inverse
     stats    float32 [3, 6, 64], this thread's own
     sums     float64 [2, 64], of no use afterwards
+    packed   as `pack_forward` has left it
     """
-    pack_first(kernels, packed)
-    for part in range(2):
-        pack(kernels[2], packed[2][part], 32 * part)
     recall(norms[0], norms[1], norms[2], norms[3], eps, stats[0])
     recall(norms[4], norms[5], norms[6], norms[7], eps, stats[1])
     recall(norms[8], norms[9], norms[10], norms[11], eps, stats[2])

@@ -77,9 +77,9 @@ def row_tile(vectors: int, step: int) -> Any:
 
     vectors  of 16 channels that come out, 1 or 2
     step     bytes from one place's input to the next one's; 0: told at run time
-    Its arguments are addresses and numbers: places (one of WIDTHS, at most 32 / vectors - 2), input of the first
-    place, bytes from one of the kernel's lines to the next, lines, pairs of a line, packed weights, bytes of a step,
-    sums (float32, filled), bytes from one place's sums to the next one's.
+    Its arguments are addresses and numbers: places (one of WIDTHS, at most 16, for two vectors 14), input of the
+    first place, bytes from one of the kernel's lines to the next, lines, pairs of a line, packed weights, bytes of a
+    step, sums (float32, filled), bytes from one place's sums to the next one's.
     """
     most = 16 if vectors == 1 else 14
 

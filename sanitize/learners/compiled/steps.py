@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from sanitize.jit import compiled
 from sanitize.learners.compiled import products, sweeps
 from sanitize.learners.compiled.llvm import call, to_bits, to_real
+from sanitize.learners.compiled.products import WIDTHS
 from sanitize.learners.compiled.sweeps import SCALE, SHIFT
 
 Array = NDArray[Any]
@@ -89,7 +90,8 @@ def enter(image_NHWK: Array, row_n: Array, move_n3: Array, mean_K: Array, invers
 
 @compiled
 def _size(width: int, most: int) -> int:
-    for size in (16, 14, 8, 7, 6, 4, 2):
+    """The most places of one tile for a row of so many."""
+    for size in WIDTHS:
         if size <= width and size <= most:
             return size
     return 1
@@ -226,11 +228,8 @@ def head_back(
     _, high, wide, channels = third_nhwK.shape
     classes, count = len(bias_C), len(label_n)
     scale, shift = stat_6L[SCALE], stat_6L[SHIFT]
-    feature, back, rounded = (
-        np.empty(channels, np.float32),
-        np.empty(channels, np.float32),
-        np.empty(channels, np.uint16),
-    )
+    feature, back = np.empty(channels, np.float32), np.empty(channels, np.float32)
+    rounded = np.empty(channels, np.uint16)
     logit, slope = np.empty(classes, np.float32), np.empty(classes, np.float32)
     held = np.zeros((2, 64), np.float32)
     grad_CK1[:] = 0
@@ -300,11 +299,8 @@ def later_back(
                 first, out = dense[h + 1, 1:].ctypes.data + part * 64, pairs[part, h].ctypes.data
                 call(tile_T[PAIR], wide, 2, first, 2, out, outer, 0, 0, 0)
             for k in range(inner):
-                first, added, given = (
-                    inputs.ctypes.data + 4 * k,
-                    grads_pKtO[part, k].ctypes.data,
-                    pairs[part].ctypes.data,
-                )
+                first, added = inputs.ctypes.data + 4 * k, grads_pKtO[part, k].ctypes.data
+                given = pairs[part].ctypes.data
                 call(tile_T[to_weights], first, along, along, 2 * high, 8 * inner, wide, 0, given, added)
         for h in range(height):
             begun, lines = _inside(h, 2 * high)

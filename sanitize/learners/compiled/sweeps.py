@@ -15,6 +15,7 @@ from sanitize.jit import callable_from_outside
 from sanitize.learners.compiled.llvm import (
     BITS,
     BYTES,
+    HALF,
     LANES,
     NUMBERS,
     REALS,
@@ -22,7 +23,6 @@ from sanitize.learners.compiled.llvm import (
     ZEROS,
     at,
     counted,
-    half,
     number,
     rounded,
     widened,
@@ -214,7 +214,7 @@ def _pair(builder: Any, args: list[Any]) -> None:
         def row(place: Any, _: list[Any]) -> list[Any]:
             first = builder.add(builder.mul(builder.mul(place, every), line), block)
             low, high = (_bits(builder, given, offset) for offset in (first, builder.add(first, line)))
-            words = builder.or_(builder.zext(low, WORDS), builder.shl(builder.zext(high, WORDS), half()))
+            words = builder.or_(builder.zext(low, WORDS), builder.shl(builder.zext(high, WORDS), HALF))
             here = builder.shl(builder.add(builder.mul(place, channels), block), number(2))
             builder.store(words, at(builder, out, here, WORDS), align=4)
             return []
