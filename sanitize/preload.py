@@ -5,4 +5,4 @@ import sanitize.learners.torch_learner
 from sanitize.learners.compiled import usable
 
 if usable():
-    import sanitize.learners.compiled.cnn  # noqa: F401
+    import sanitize.learners.compiled.engine  # noqa: F401

@@ -7,17 +7,9 @@ process builds imports PyTorch's compiler: 1.0 to 1.6 s of each worker and each 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Protocol
 
 import torch
 from torch import Tensor, nn
-
-
-class Optimiser(Protocol):
-    """What a training loop asks after every batch's gradients."""
-
-    def step(self, lr: float) -> None:
-        """One step with the learning rate `lr`."""
 
 
 class Sgd:
@@ -35,15 +27,20 @@ class Sgd:
         self.momentum = momentum
         self.nesterov = nesterov
         self.weight_decay = weight_decay
-        self.buffers: list[Tensor] = []
+        self.buffers = [torch.zeros_like(p) for p in self.parameters] if momentum else []
+
+    def forget(self) -> None:
+        """Momentum zero again, where it lies."""
+        for buffer in self.buffers:
+            buffer.zero_()
 
     @torch.no_grad()
-    def step(self, lr: float) -> None:
-        """One step with the learning rate `lr`, after the backward pass. Every parameter needs a gradient."""
+    def step(self, lr: float | Tensor) -> None:
+        """One step with the learning rate `lr`, after the backward pass. Every parameter needs a gradient.
+
+        lr  a number, or float32 [] on the parameters' device: read when the step is made, not when it is asked for
+        """
         gradients = [p.grad for p in self.parameters if p.grad is not None]
-        first = self.momentum > 0 and not self.buffers
-        if first:
-            self.buffers = [torch.empty_like(g) for g in gradients]
         torch._fused_sgd_(
             self.parameters,
             gradients,
@@ -54,5 +51,5 @@ class Sgd:
             dampening=0.0,
             nesterov=self.nesterov,
             maximize=False,
-            is_first_step=first,
+            is_first_step=False,
         )

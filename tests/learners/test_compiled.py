@@ -13,9 +13,11 @@ from torch.nn import functional
 
 from sanitize.errors import BadInput
 from sanitize.execution import LocalProcesses, granted_threads, inline
+from sanitize.learners import compiled
 from sanitize.learners.base import all_rows, make_learner
 from sanitize.learners.compiled import usable
 from sanitize.learners.nets import cnn
+from sanitize.learners.torch_engine import TorchEngine
 from sanitize.params import resolve
 from tests.learners.test_torch_learner import pictures
 
@@ -205,14 +207,13 @@ def test_a_lone_task_gets_the_idle_core_and_gives_the_same_bytes():
     assert granted_threads() == 1
 
 
-def test_it_learns_what_pytorch_learns():
+def test_it_learns_what_pytorch_learns(monkeypatch):
     table = pictures(rows=200, side=12)
     found = []
-    for compiled in (True, False):
+    for engine in ("CompiledEngine", "TorchEngine"):
         learner = make_learner(PARAMS, table, 0)
-        assert learner.compiled is not None
-        if not compiled:
-            learner.compiled = None
+        assert type(learner.engine).__name__ == engine
+        monkeypatch.setattr(compiled, "usable", lambda: False)
         learner.start("learn")
         learner.fit(all_rows(table), 3, total=3)
         found.append(learner.score(all_rows(table)).loss)
@@ -257,7 +258,7 @@ def test_training_goes_on_from_stored_weights():
 def test_other_precisions_and_networks_are_pytorchs():
     table = pictures(side=12)
     for changes in ({"precision": "float32"}, {"net": "resnet32"}, {"net": "linear"}):
-        assert make_learner(PARAMS.model_copy(update=changes), table, 0).compiled is None
+        assert isinstance(make_learner(PARAMS.model_copy(update=changes), table, 0).engine, TorchEngine)
 
 
 def test_code_for_a_lesser_processor_is_left_to_pytorch():

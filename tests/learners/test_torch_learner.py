@@ -120,7 +120,7 @@ def test_rates_that_the_optimiser_saw(monkeypatch):
     table, seen = TABLES["images"], []
     learner = make_learner(params(batch=20, lr=1.0, net="linear"), table, 0)
     learner.start("test")
-    monkeypatch.setattr(learner.optimiser, "step", seen.append)
+    monkeypatch.setattr(learner.engine.optimiser, "step", lambda lr: seen.append(float(lr)))
     learner.fit(all_rows(table), 5, total=5)
     assert seen == pytest.approx([0.2, 0.6, 1.0, 0.875, 0.75, 0.625, 0.5, 0.375, 0.25, 0.125])
 
