@@ -1,6 +1,7 @@
 """One scenario on a GPU: all of CIFAR-10, preset `paper` with PreActResNet18, then `fast`. Seconds of every step.
 
-python -m benchmarks.gpu [--write] needs CUDA, and ends with exit code 2 where there is none. CIFAR10_FOLDER names a
+python -m benchmarks.gpu [--write] needs CUDA, and ends with exit code 2 where there is none. First come ways to train
+on the GPU, one beside the other (`gpu_ways`), then the scenario with --workers learners at once. CIFAR10_FOLDER names a
 folder with train.parquet and test.parquet; without it, as many drawn pictures of the same size cost the same and say
 nothing of what is found. The scenario is the first of the paper's table 2: airplane to bird, 5% of the airplanes, a
 pixel.
@@ -18,6 +19,7 @@ from typing import Any
 
 import torch
 
+from benchmarks import gpu_ways
 from benchmarks.peaks import TRAINING, net_flops, product_peak
 from benchmarks.pictures import FOLDER, Pictures, cifar10, drawn
 from benchmarks.runs import EMPTY, PAGE, RESULTS, keep, machine, percent, read, refusals, show, told
@@ -25,13 +27,15 @@ from benchmarks.watch import Steps, watched
 from experiments.scenario import poisoned
 from sanitize import metrics
 from sanitize.errors import BadParams
-from sanitize.execution import inline
+from sanitize.execution import OrderedMap, inline
+from sanitize.execution_threads import PER_GPU, GpuThreads
 from sanitize.filtering import filter_table
 from sanitize.params import Params, resolve
 from sanitize.train import train_model
 
 ATTACK = {"name": "patch", "source": 0, "target": 2, "share": 0.05, "shape": "pixel"}
 PRESETS = ("paper", "fast")
+WAYS = "ways.json"
 ROWS = 50_000
 
 
@@ -45,10 +49,14 @@ def params_of(preset: str, precision: str, device: str, net: str | None = None) 
     return resolve({"preset": preset, "engine": "inline", "attack": ATTACK, "learner": learner})
 
 
-def measure(pictures: Pictures, params: Params, seconds: float = 2.0) -> dict[str, Any]:
+def measure(
+    pictures: Pictures, params: Params, seconds: float = 2.0, *, map: OrderedMap = inline, at_once: int = 1
+) -> dict[str, Any]:
     """The whole scenario in this process: attack, filter, one model trained on the kept rows and tested.
 
     pictures  decoded; reading them from disk is not measured
+    map       in this process too
+    at_once   learners that it runs side by side
     seconds   for the largest product of matrices in bfloat16
     Returns   "steps": for each, seconds by the clock and of all cores, and what was trained and scored in it
     """
@@ -61,7 +69,7 @@ def measure(pictures: Pictures, params: Params, seconds: float = 2.0) -> dict[st
         began = time.perf_counter()
         with steps("attack", 1):
             table, is_poison_N, triggered, targets = poisoned(params, pictures.train, pictures.test)
-        found = filter_table(table, params, map=inline, steps=steps)
+        found = filter_table(table, params, map=map, steps=steps)
         keep_N = found.manifest.keep_N
         with steps("final training", 1):
             model = train_model(table, keep_N, params)
@@ -72,6 +80,7 @@ def measure(pictures: Pictures, params: Params, seconds: float = 2.0) -> dict[st
     return {
         "preset": params.preset,
         "net": net,
+        "at_once": at_once,
         "precision": params.learner.precision,
         "what": pictures.what,
         "rows": rows,
@@ -89,10 +98,10 @@ def measure(pictures: Pictures, params: Params, seconds: float = 2.0) -> dict[st
 
 
 def steps_table(found: Sequence[dict[str, Any]]) -> list[str]:
-    """Seconds of every step, and of which training and scoring; images per second; part of the bfloat16 peak."""
+    """Seconds of every step, the learners' own, images per second by the clock, part of the bfloat16 peak."""
     if not found:
         return EMPTY
-    head = ["seconds", "training", "scoring", "rest", "images/s trained", "images/s scored", "of the bfloat16 peak"]
+    head = ["seconds", "learners train", "learners score", "images/s", "of the bfloat16 peak"]
     lines = [f"| preset | step | {' | '.join(head)} |", "| --- | --- " + "| --: " * len(head) + "|"]
     for one in found:
         whole = {"wall": one["wall_seconds"], **one["done"]}
@@ -102,49 +111,61 @@ def steps_table(found: Sequence[dict[str, Any]]) -> list[str]:
     for one in found:
         tmr, accuracy = (percent(one[key], "unknown") for key in ("tmr", "accuracy"))
         lines.append(
-            f"`{one['preset']}`: {one['what']}, {one['rows']:,} rows, precision {one['precision']}; {one['fn']} of "
-            f"{one['poisoned']} poisoned rows kept, {one['fp']} clean rows dropped, TMR {tmr}, "
-            f"accuracy {accuracy}; bfloat16 peak {one['bfloat16_peak'] / 1e12:.1f} TFLOP/s."
+            f"`{one['preset']}`: {one['what']}, {one['rows']:,} rows, precision {one['precision']}, learners at once: "
+            f"{one['at_once']}; {one['fn']} of {one['poisoned']} poisoned rows kept, {one['fp']} clean rows dropped, "
+            f"TMR {tmr}, accuracy {accuracy}; bfloat16 peak {one['bfloat16_peak'] / 1e12:.1f} TFLOP/s."
         )
     return lines + told(found)
 
 
 def _cells(took: dict[str, float], one: dict[str, Any]) -> list[str]:
-    fit, score, wall = took["fit_seconds"], took["score_seconds"], took["wall"]
-    flops = one["forward_flops"] * (TRAINING * took["row_epochs"] + took["scored_rows"])
-    cells = [f"{wall:.1f}", f"{fit:.1f}", f"{score:.1f}", f"{max(0.0, wall - fit - score):.1f}"]
-    cells += [f"{took['row_epochs'] / fit:,.0f}" if fit else "", f"{took['scored_rows'] / score:,.0f}" if score else ""]
-    return [*cells, f"{100 * flops / wall / one['bfloat16_peak']:.1f}%" if flops else ""]
+    wall, images = took["wall"], TRAINING * took["row_epochs"] + took["scored_rows"]
+    cells = [f"{wall:.1f}", f"{took['fit_seconds']:.1f}", f"{took['score_seconds']:.1f}"]
+    if not images:
+        return [*cells, "", ""]
+    share = images * one["forward_flops"] / wall / one["bfloat16_peak"]
+    return [*cells, f"{images / TRAINING / wall:,.0f}", f"{100 * share:.1f}%"]
 
 
 def tables(folder: Path) -> dict[str, list[str]]:
-    """The table by its mark."""
-    found = [read(folder / f"{preset}.json") for preset in PRESETS]
-    return {"gpu": steps_table([one for one in found if one is not None])}
+    """The tables by their marks."""
+    found = [one for file in sorted(folder.glob("*-*.json"), reverse=True) if (one := read(file)) is not None]
+    return {"gpu": steps_table(found), "gpu-ways": gpu_ways.lines(read(folder / WAYS))}
 
 
 def main(given: Sequence[str] | None = None) -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", choices=PRESETS)
+    parser.add_argument("--only", choices=["ways", *PRESETS])
     parser.add_argument("--precision", choices=["auto", "float32", "bfloat16"], default="auto")
     parser.add_argument("--net", help="in place of both presets'")
+    parser.add_argument("--workers", type=int, default=PER_GPU, help="learners at once")
     parser.add_argument("--rows", type=int, default=ROWS, help="drawn where CIFAR-10 is not there")
     parser.add_argument("--again", action="store_true", help="measure again what is there")
-    parser.add_argument("--write", action="store_true", help=f"put the table into {PAGE}")
+    parser.add_argument("--write", action="store_true", help=f"put the tables into {PAGE}")
     parser.add_argument("--out", type=Path, default=RESULTS / "gpu", help="folder of the results")
     asked = parser.parse_args(given)
     with refusals("gpu"):
         if not torch.cuda.is_available():
             raise BadParams("no CUDA device can be used here; this benchmark needs one")
-        pictures = cifar10() or drawn(asked.rows)
-        if pictures.what != "CIFAR-10":
-            print(f"gpu: {FOLDER} names no folder of CIFAR-10; pictures are drawn", file=sys.stderr)
-        for preset in [asked.only] if asked.only else PRESETS:
-            place = asked.out / f"{preset}.json"
-            if asked.again or read(place) is None:
-                on = machine()
-                keep(place, measure(pictures, params_of(preset, asked.precision, "cuda", asked.net)), on)
+        wanted = {asked.only} if asked.only else {"ways", *PRESETS}
+        if "ways" in wanted and (asked.again or read(asked.out / WAYS) is None):
+            on = machine()
+            keep(asked.out / WAYS, gpu_ways.run(), on)
+            show(tables(asked.out), asked.write)
+        pictures = None
+        for preset in (preset for preset in PRESETS if preset in wanted):
+            place = asked.out / f"{preset}-{asked.workers}.json"
+            if not asked.again and read(place) is not None:
+                continue
+            if pictures is None:
+                pictures = cifar10() or drawn(asked.rows)
+                if pictures.what != "CIFAR-10":
+                    print(f"gpu: {FOLDER} names no folder of CIFAR-10; pictures are drawn", file=sys.stderr)
+            on, params = machine(), params_of(preset, asked.precision, "cuda", asked.net)
+            map = GpuThreads(asked.workers, 1)
+            keep(place, measure(pictures, params, map=map, at_once=map.workers), on)
+            show(tables(asked.out), asked.write)
         show(tables(asked.out), asked.write)
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from benchmarks.peaks import synchronise
 from benchmarks.processes import cpu_seconds
 from sanitize.learners.torch_learner import TorchLearner
 
@@ -35,17 +35,18 @@ class Done:
 def watched() -> Iterator[Done]:
     """While the block runs, every PyTorch learner of this process adds what it does; worker processes do not.
 
-    Of a GPU, each fit is waited for: once for some epochs.
+    Of a GPU, each fit is waited for: once for some epochs. Seconds of learners that run side by side add up.
     """
-    done = Done()
+    done, adding = Done(), threading.Lock()
     plain = {name: getattr(TorchLearner, name) for name in ("fit", "score", "probabilities")}
 
     def clocked(name: str, note: Callable[..., None]) -> Callable[..., Any]:
         def call(learner: TorchLearner, rows: Any, *given: Any, **named: Any) -> Any:
             began = time.perf_counter()
             found = plain[name](learner, rows, *given, **named)
-            synchronise(learner.device.type)
-            note(time.perf_counter() - began, len(rows), *given)
+            learner.engine.wait()
+            with adding:
+                note(time.perf_counter() - began, len(rows), *given)
             return found
 
         return call

@@ -123,7 +123,7 @@ def certify_command(
             method=cast("Method", method),
             out=out,
             shards=shards,
-            map=map_of(chosen),
+            map=map_of(chosen, learners=method not in ("knn", "rnn")),
             steps=partial(step, quiet=quiet),
         )
         if as_json:

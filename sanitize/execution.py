@@ -1,4 +1,4 @@
-"""Ordered map over independent tasks: in this process, in local processes, or on Ray. Same results, whichever it is."""
+"""Ordered map over independent tasks: in this process, side by side on this machine, or on Ray. Same results."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from typing import Any, Protocol, TypeVar
 
 from sanitize.errors import BadInput, BadParams, MendableError
 from sanitize.execution_shared import Place, laid_out, taken
+from sanitize.execution_threads import GpuThreads, gpus
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -165,11 +166,11 @@ def make_map(
 ) -> OrderedMap:
     """The map called `engine`.
 
-    engine   "inline", "processes" or "ray"
-    workers  number of processes, for Ray of tasks at once; None = one per usable core, for Ray all that the cluster
-             takes
+    engine   "inline", "processes" (threads, where the learners compute on this machine's GPUs) or "ray"
+    workers  number of processes, of threads, for Ray of tasks at once; None = one process per usable core, some threads
+             per GPU, for Ray all that the cluster takes
     address  of a running Ray cluster; see `execution_ray.RayTasks`. None = a private one of this machine
-    device   of the learners, for Ray to ask for GPUs: "auto", "cpu" or "cuda"
+    device   of the learners: "auto", "cpu" or "cuda". Ray asks for GPUs by it
     threads  of each learner, for Ray to ask for as many CPUs
     Raises   BadParams: another engine, fewer than one worker, an address for another engine than Ray, no Ray here
     """
@@ -182,7 +183,8 @@ def make_map(
     if engine == "inline":
         return inline
     if engine == "processes":
-        return LocalProcesses(workers or usable_cores())
+        devices = 0 if device == "cpu" else gpus()
+        return GpuThreads(workers, devices) if devices else LocalProcesses(workers or usable_cores())
     try:
         from sanitize.execution_ray import RayTasks
     except ModuleNotFoundError as error:

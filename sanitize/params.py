@@ -186,7 +186,7 @@ class Params(Section):
     preset: str
     seed: int = Field(0, ge=0, lt=2**63)
     engine: Literal["inline", "processes", "ray"] = "processes"
-    workers: int | None = Field(None, ge=1, le=1024, description="null = one per core; ray: all that the cluster takes")
+    workers: int | None = Field(None, ge=1, le=1024, description="null = one per core, 4 per GPU; ray: all it takes")
     address: str | None = Field(None, description="ray: HOST:PORT of a running cluster; null = a private one")
     data: DataParams = DataParams()
     attack: AttackParams = AttackParams()

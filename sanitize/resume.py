@@ -13,16 +13,16 @@ from sanitize.params import Params
 from sanitize.scratch import Remembered
 
 
-def map_of(params: Params, *, soon: bool = False) -> OrderedMap:
-    """How `params` say that independent learners are executed.
+def map_of(params: Params, *, soon: bool = False, learners: bool = True) -> OrderedMap:
+    """How `params` say that independent tasks are executed.
 
-    soon    learners will be: local processes get ready meanwhile
-    Raises  BadParams: see `execution.make_map`
+    soon      they will be: local processes get ready meanwhile
+    learners  whether the tasks are learners, which may compute on a GPU
+    Raises    BadParams: see `execution.make_map`
     """
     learner = params.learner
-    run = make_map(
-        params.engine, params.workers, address=params.address, device=learner.device, threads=learner.threads
-    )
+    device = learner.device if learners and learner.name != "sklearn" else "cpu"
+    run = make_map(params.engine, params.workers, address=params.address, device=device, threads=learner.threads)
     if soon and isinstance(run, LocalProcesses):
         run.get_ready()
     return run

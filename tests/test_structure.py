@@ -14,7 +14,7 @@ LEFT_TO_RIGHT = [  # what stands together in a line does not import each other
     ("presets", "templates", "whereabouts", "jit"),
     ("errors",),
     ("execution_shared", "code_version", "locks", "records"),
-    ("execution_ray",),
+    ("execution_ray", "execution_threads"),
     ("params", "execution", "progress", "exit_codes"),
     ("command_options",),
     ("data",),

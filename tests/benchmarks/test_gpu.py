@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from benchmarks import gpu, peaks
+from benchmarks import gpu, gpu_ways, peaks
 from benchmarks.gpu import measure, params_of, steps_table
 from benchmarks.pictures import drawn
-from tests.benchmarks.results import MACHINE, TOLD
+from tests.benchmarks.results import MACHINE, TOLD, leave
+from tests.test_execution_threads import CpuThreads
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is CUDA here")
@@ -61,6 +62,7 @@ def test_table_by_hand():
     found = {
         "preset": "paper",
         "net": "resnet",
+        "at_once": 3,
         "precision": "auto",
         "what": "stamps",
         "rows": 2000,
@@ -78,12 +80,59 @@ def test_table_by_hand():
     }
     lines = steps_table([found])
     assert lines[2:5] == [
-        "| `paper`, resnet | attack | 0.5 | 0.0 | 0.0 | 0.5 |  |  |  |",
-        "| `paper`, resnet | vote | 2.0 | 1.0 | 0.2 | 0.8 | 300 | 400 | 50.0% |",
-        "| `paper`, resnet | all | 4.0 | 1.0 | 0.2 | 2.8 | 300 | 400 | 25.0% |",
+        "| `paper`, resnet | attack | 0.5 | 0.0 | 0.0 |  |  |",
+        "| `paper`, resnet | vote | 2.0 | 1.0 | 0.2 | 167 | 50.0% |",
+        "| `paper`, resnet | all | 4.0 | 1.0 | 0.2 | 83 | 25.0% |",
     ]
     assert lines[6] == (
-        "`paper`: stamps, 2,000 rows, precision auto; 1 of 9 poisoned rows kept, 3 clean rows dropped, TMR unknown, "
-        "accuracy 50.0%; bfloat16 peak 0.0 TFLOP/s."
+        "`paper`: stamps, 2,000 rows, precision auto, learners at once: 3; 1 of 9 poisoned rows kept, 3 clean rows "
+        "dropped, TMR unknown, accuracy 50.0%; bfloat16 peak 0.0 TFLOP/s."
     )
     assert lines[-1] == TOLD
+
+
+def test_learners_at_once_are_counted_too(monkeypatch):
+    """Threads of one process: as many rows trained and scored as one after the other, and the same rows kept."""
+    monkeypatch.setitem(peaks.SIDES, "cpu", 64)
+    whole = params_of("fast", "float32", "cpu")
+    short = {
+        "ispl": {"runs": 2, "components": 2, "first_epochs": 1, "epochs": 1},
+        "vote": {"epochs": 1},
+        "selftrain": {"epochs": 1, "every": 1},
+        "coherence": {"least": 0},
+        "train": {"epochs": 1, "threads": 1},
+    }
+    params = whole.model_copy(update={k: getattr(whole, k).model_copy(update=v) for k, v in short.items()})
+    pictures = drawn(90, side=8, channels=1, classes=3)
+    alone = measure(pictures, params, seconds=0.01)
+    together = measure(pictures, params, seconds=0.01, map=CpuThreads(4), at_once=4)
+    counted = ("row_epochs", "scored_rows")
+    assert [alone["done"][key] for key in counted] == [together["done"][key] for key in counted]
+    assert [alone[key] for key in ("fp", "fn", "accuracy")] == [together[key] for key in ("fp", "fn", "accuracy")]
+    assert (alone["at_once"], together["at_once"]) == (1, 4)
+
+
+def test_ways_are_measured_and_told(monkeypatch, tmp_path):
+    """On a processor: what a GPU would record is run."""
+    monkeypatch.setitem(peaks.SIDES, "cpu", 64)
+    ways = [gpu_ways.Way(1, False), gpu_ways.Way(2, True)]
+    found = gpu_ways.run(40, 1, "cpu", ["cnn", "preact_resnet18"], ways)
+    told = [(one["net"], one["way"]) for one in found["ways"]]
+    assert told == [(n, w) for n in ("cnn", "preact_resnet18") for w in ("every step run", "recorded, 2 at once")]
+    for one in found["ways"]:
+        flops = peaks.TRAINING * peaks.net_flops(one["net"], (3, 32, 32), 10)
+        assert one["images"] > 0 and one["flops"] == pytest.approx(flops * one["images"])
+    assert str(gpu_ways.Way(1, True, compiled=True)) == "recorded, torch.compile"
+    cnn = {"net": "cnn", "way": "recorded", "images": 12345.6, "before": 0.31, "flops": 2e5}
+    assert gpu_ways.lines({"ways": [cnn], "bfloat16_peak": 1e6, "machine": MACHINE})[2] == (
+        "| `cnn` | recorded | 12,346 | 20.0% | 0.3 |"
+    )
+    assert gpu_ways.lines(None) == ["No run has been made yet."]
+    leave(tmp_path / "ways.json", ways=[cnn], bfloat16_peak=1e6)
+    assert list(gpu.tables(tmp_path)) == ["gpu", "gpu-ways"] and len(gpu.tables(tmp_path)["gpu-ways"]) == 5
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+def test_ways_on_cuda():
+    found = gpu_ways.run(512, 1, "cuda", ["cnn"], [gpu_ways.Way(1, False), gpu_ways.Way(2, True)])
+    assert all(one["images"] > 0 for one in found["ways"])
