@@ -155,7 +155,8 @@ def main(given: Sequence[str] | None = None) -> None:
             show(tables(asked.out), asked.write)
         pictures = None
         for preset in (preset for preset in PRESETS if preset in wanted):
-            place = asked.out / f"{preset}-{asked.workers}.json"
+            named = [preset, str(asked.workers), asked.net, asked.precision, asked.rows if asked.rows != ROWS else None]
+            place = asked.out / f"{'-'.join(str(one) for one in named if one)}.json"
             if not asked.again and read(place) is not None:
                 continue
             if pictures is None:

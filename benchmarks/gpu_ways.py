@@ -73,7 +73,7 @@ def learner(table: Table, net: str, way: Way, number: int, device: str) -> Torch
 
 
 def measure(table: Table, net: str, way: Way, *, epochs: int, device: str) -> dict[str, float]:
-    """Seconds of an epoch of all learners at once, and of what came before."""
+    """Seconds of an epoch of all learners at once, and of what came before; the GPU's memory in GB, at most."""
 
     def fit(one: TorchLearner, passes: int) -> None:
         one.fit(all_rows(table), passes)
@@ -86,7 +86,13 @@ def measure(table: Table, net: str, way: Way, *, epochs: int, device: str) -> di
         ready = time.perf_counter()
         list(pool.map(fit, made, [epochs] * way.learners))
         took = (time.perf_counter() - ready) / epochs
-    return {"epoch": took, "before": ready - began - took}
+    if device != "cuda":
+        return {"epoch": took, "before": ready - began - took, "memory": 0.0}
+    del made
+    memory = torch.cuda.max_memory_reserved() / 1e9
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats()
+    return {"epoch": took, "before": ready - began - took, "memory": memory}
 
 
 def run(
@@ -97,10 +103,14 @@ def run(
     found: list[dict[str, Any]] = []
     for net in nets:
         for way in ways or WAYS:
-            took = measure(table, net, way, epochs=epochs, device=device)
+            try:
+                took = measure(table, net, way, epochs=epochs, device=device)
+            except Exception as error:  # torch.compile needs a C compiler, many learners memory: the others still count
+                found.append({"net": net, "way": str(way), "failed": f"{type(error).__name__}: {error}"[:200]})
+                continue
             speed = way.learners * rows / took["epoch"]
             flops = TRAINING * net_flops(net, (3, 32, 32), table.classes) * speed
-            found.append({"net": net, "way": str(way), "images": speed, "before": took["before"], "flops": flops})
+            found.append({"net": net, "way": str(way), "images": speed, "flops": flops, **took})
     return {"ways": found, "bfloat16_peak": product_peak(torch.bfloat16, device=device)}
 
 
@@ -108,9 +118,13 @@ def lines(found: dict[str, Any] | None) -> list[str]:
     """The table, way by way."""
     if found is None:
         return EMPTY
-    head = ["images/s", "of the bfloat16 peak", "seconds before"]
+    head = ["images/s", "of the bfloat16 peak", "seconds before", "GB of the GPU"]
     table = [f"| network | way | {' | '.join(head)} |", "| --- | --- " + "| --: " * len(head) + "|"]
     for one in found["ways"]:
-        share = f"{100 * one['flops'] / found['bfloat16_peak']:.1f}%"
-        table.append(f"| `{one['net']}` | {one['way']} | {one['images']:,.0f} | {share} | {one['before']:.1f} |")
+        if "failed" in one:
+            table.append(f"| `{one['net']}` | {one['way']} | failed: {one['failed'].splitlines()[0]} | | | |")
+            continue
+        cells = [f"{one['images']:,.0f}", f"{100 * one['flops'] / found['bfloat16_peak']:.1f}%"]
+        cells += [f"{one['before']:.1f}", f"{one['memory']:.1f}"]
+        table.append(f"| `{one['net']}` | {one['way']} | {' | '.join(cells)} |")
     return table + told([found])

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from sanitize.command_options import (
+    Address,
     Device,
     Engine,
     ImageSize,
@@ -79,6 +80,7 @@ def certify_command(
     ] = None,
     engine: Engine = None,
     workers: Workers = None,
+    address: Address = None,
     out: Annotated[
         Path | None, typer.Option(metavar="PATH", help="Parquet file for row, label, prediction and radius of TEST.")
     ] = None,
@@ -100,7 +102,7 @@ def certify_command(
 
         chosen = chosen_params(
             params,
-            {"seed": seed, "engine": engine, "workers": workers},
+            {"seed": seed, "engine": engine, "workers": workers, "address": address},
             {
                 "data": {"label": label, "inputs": names_in(inputs), "image_size": image_size},
                 "learner": {"device": device},

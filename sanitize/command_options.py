@@ -21,7 +21,10 @@ ImageSize = Annotated[
 ]
 Seed = Annotated[int | None, typer.Option(metavar="N", help="Same seed, same result. [default: 0]")]
 Device = Annotated[str | None, typer.Option(metavar="NAME", help="auto, cpu or cuda. [default: auto]")]
-Workers = Annotated[int | None, typer.Option(metavar="N", help="Processes. [default: one per core]")]
+Workers = Annotated[
+    int | None,
+    typer.Option(metavar="N", help="Processes, or learners at once on a GPU. [default: one per core, 4 per GPU]"),
+]
 Engine = Annotated[
     str | None,
     typer.Option(metavar="NAME", help="inline, processes or ray; never changes the result. [default: processes]"),

@@ -18,6 +18,7 @@ Shared = TypeVar("Shared")
 
 DRIVERS = {"win32": "nvcuda.dll"}  # elsewhere libcuda.so.1
 PER_GPU = 4  # learners at once where nobody says otherwise: one leaves a GPU idle between its small kernels
+WANT_OF_MEMORY = ("OutOfMemoryError", "out of memory", "ALLOC_FAILED")
 MOST_PER_GPU = 16  # each has a CUDA stream of its own, of which PyTorch has 32
 
 
@@ -48,8 +49,6 @@ class GpuThreads:
     def __call__(
         self, function: Callable[[Shared, Task], Result], shared: Shared, tasks: Sequence[Task]
     ) -> Iterator[Result]:
-        import torch
-
         turn = itertools.count()
         number = 0  # of the task that is waited for
         pool = ThreadPoolExecutor(self.workers, initializer=lambda: self._take_device(next(turn)))
@@ -60,12 +59,13 @@ class GpuThreads:
                 number += 1
         except MendableError:
             raise
-        except torch.OutOfMemoryError as error:
-            raise BadInput(
-                f"the GPU has too little memory for {self.workers} learners at once (task {number} of {len(tasks)}); "
-                f"run fewer (workers: {max(1, self.workers // 2)} in params.yaml, or --workers), or lower learner.batch"
-            ) from error
         except Exception as error:
+            if _is_want_of_memory(error):
+                fewer = f"run fewer (workers: {self.workers // 2} in params.yaml, or --workers), or "
+                raise BadInput(
+                    f"the GPU has too little memory (learners at once: {self.workers}; task {number} of {len(tasks)}); "
+                    f"{fewer if self.workers > 1 else ''}lower learner.batch"
+                ) from error
             raise RuntimeError(f"task {number} of {len(tasks)} failed: {error!r}") from error
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
@@ -75,3 +75,12 @@ class GpuThreads:
         import torch
 
         torch.cuda.set_device(turn % self.devices)
+
+
+def _is_want_of_memory(error: BaseException | None) -> bool:
+    """Whether the error, or one behind it, says so; libraries other than PyTorch's allocator say it in words."""
+    while error is not None:
+        if any(words in f"{type(error).__name__} {error}" for words in WANT_OF_MEMORY):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

@@ -1,17 +1,23 @@
 """Numba's compiler, with the machine code kept on disk where a folder for it can be written.
 
 Numba looks for NUMBA_CACHE_DIR, then __pycache__ beside the file, then the user's cache folder; the machine's processor
-is part of the key. It does not follow calls into other files: functions compiled here call none from elsewhere.
+is part of the key. It does not follow calls into other files; so the source of the function's whole folder is made part
+of the key: compiled functions call none from further away.
 """
 
 from __future__ import annotations
 
+import hashlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
 import numpy as np
+from numba.core import caching
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
@@ -25,9 +31,19 @@ def compiled(function: Function) -> Function:
     each process, which takes seconds and changes nothing else.
     """
     try:
-        fast: Function = numba.njit(cache=True, nogil=True)(function)
+        with _keyed(function):
+            fast: Function = numba.njit(cache=True, nogil=True)(function)
     except RuntimeError:  # numba: no locator available
         fast = numba.njit(nogil=True)(function)
+    return fast
+
+
+def inner(function: Function) -> Function:
+    """Like `compiled`, for functions that compiled ones of the same folder call, and nobody else.
+
+    Their code lies with their callers', on disk too. It takes a quarter less time to compile them so.
+    """
+    fast: Function = numba.njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
     return fast
 
 
@@ -36,11 +52,36 @@ def callable_from_outside(kind: Any) -> Callable[[Callable[..., None]], Any]:
 
     def made(function: Callable[..., None]) -> Any:
         try:
-            return numba.cfunc(kind, cache=True)(function)
+            with _keyed(function):
+                return numba.cfunc(kind, cache=True)(function)
         except RuntimeError:
             return numba.cfunc(kind)(function)
 
     return made
+
+
+@contextmanager
+def _keyed(function: Callable[..., object]) -> Iterator[None]:
+    """What numba keeps of functions made in this block is of use while no file of the function's folder changes."""
+    source = _digest(Path(function.__code__.co_filename).parent)
+    plain = caching.CacheImpl._locator_classes
+
+    def keyed(locator: Any) -> Any:
+        return type(locator.__name__, (locator,), {"get_source_stamp": lambda _: source})
+
+    caching.CacheImpl._locator_classes = [keyed(locator) for locator in plain]
+    try:
+        yield
+    finally:
+        caching.CacheImpl._locator_classes = plain
+
+
+@cache
+def _digest(folder: Path) -> str:
+    found = hashlib.sha256()
+    for file in sorted(folder.glob("*.py")):
+        found.update(file.name.encode() + b"\0" + file.read_bytes())
+    return found.hexdigest()
 
 
 def emitted(typed: Callable[..., Any]) -> Any:

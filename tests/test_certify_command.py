@@ -81,6 +81,7 @@ def test_bagging_states_its_confidence(files):
         (["--poisoning-size", "5,x"], 2, "--poisoning-size is '5,x'; must be whole numbers with commas"),
         (["--distance", "l3"], 2, "certify.distance is 'l3'; must be 'l1', 'l2' or 'cosine'"),
         (["--label", "digit"], 3, "train.parquet: no column 'digit'"),
+        (["--address", "a:1"], 2, "address is 'a:1', but engine is 'processes'; only engine 'ray' has one"),
         (["--out", "train.parquet"], 2, "output train.parquet is the input train.parquet"),
     ],
 )

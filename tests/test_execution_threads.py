@@ -53,14 +53,34 @@ def test_how_many_at_once():
     ]
 
 
-def test_want_of_memory_is_told():
-    def runs_out(shared, task):
-        raise torch.OutOfMemoryError("CUDA out of memory")
+def runs_out(shared, task):
+    raise shared
 
+
+def runs_out_within(shared, task):
+    try:
+        raise shared
+    finally:
+        raise RuntimeError("the recording could not be ended")
+
+
+@pytest.mark.parametrize("function", [runs_out, runs_out_within])
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA"),
+        RuntimeError("CUDA error: out of memory"),
+        RuntimeError("CUBLAS_STATUS_ALLOC_FAILED"),
+    ],
+)
+def test_want_of_memory_is_told(function, error):
+    told = r"the GPU has too little memory \(learners at once: {}; task 0 of 2\); "
     with pytest.raises(
-        BadInput, match=r"too little memory for 6 learners at once \(task 0 of 2\); run fewer \(workers: 3"
+        BadInput, match=told.format(6) + r"run fewer \(workers: 3 in params.yaml, or --workers\), or lower"
     ):
-        list(CpuThreads(6)(runs_out, None, [1, 2]))
+        list(CpuThreads(6)(function, error, [1, 2]))
+    with pytest.raises(BadInput, match=told.format(1) + "lower learner.batch"):
+        list(CpuThreads(1)(function, error, [1, 2]))
 
 
 def test_what_is_not_read_is_not_begun():

@@ -1,5 +1,6 @@
 """Compiled code: right with and without a folder to keep it in, and not loaded by those who do not need it."""
 
+import os
 import subprocess
 import sys
 
@@ -7,6 +8,7 @@ import pytest
 from numba.core import caching
 
 from sanitize.jit import compiled
+from tests.closure import ROOT
 
 
 def total(numbers):
@@ -23,6 +25,39 @@ def test_a_folder_for_machine_code_is_not_needed(monkeypatch, tmp_path, folder):
         monkeypatch.setattr(caching.CacheImpl, "_locator_classes", [])
     assert compiled(total)(11) == 55
     assert any(tmp_path.rglob("*.nbi")) == folder
+
+
+def asked(folder):
+    """What the package in `folder` computes in a fresh process, and what it took from disk."""
+    code = "from own.outer import twice\nfrom own.seen import hit\n"
+    code += "print(twice(5), hit(1), *twice.stats.cache_hits.values())"
+    environment = {**os.environ, "PYTHONPATH": f"{folder}{os.pathsep}{ROOT}", "NUMBA_CACHE_DIR": ""}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=True)
+    return done.stdout.split()
+
+
+def test_a_change_in_another_file_of_the_folder_takes_effect(tmp_path):
+    """`outer` calls a function of `within`, and numba alone would look at `outer` only."""
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "__init__.py").write_text("")
+    (own / "within.py").write_text("from sanitize.jit import inner\n@inner\ndef one(x):\n    return 2 * x\n")
+    outer = (
+        "from sanitize.jit import compiled\nfrom own.within import one\n@compiled\ndef twice(x):\n    return one(x)\n"
+    )
+    (own / "outer.py").write_text(outer)
+    seen = (
+        "import ctypes\nfrom numba import types\nfrom sanitize.jit import callable_from_outside\n"
+        "from own.within import one\nfound = ctypes.c_int64(0)\n"
+        "@callable_from_outside(types.int64(types.int64))\ndef hit(x):\n    return one(x)\n"
+        "hit = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)(hit.address)\n"
+    )
+    (own / "seen.py").write_text(seen)
+    assert asked(tmp_path) == ["10", "2"]
+    assert asked(tmp_path) == ["10", "2", "1"]
+    (own / "within.py").write_text("from sanitize.jit import inner\n@inner\ndef one(x):\n    return 3 * x\n")
+    assert asked(tmp_path) == ["15", "3"]
 
 
 def loaded_after(code):

@@ -45,8 +45,9 @@ class TorchEngine:
         self.how = optimiser
         self.lane = lane
         self.net: nn.Module | None = None
-        self.mean, self.deviation = rows.mean.clone(), rows.deviation.clone()
-        self._make_room(len(rows.labels))
+        with self.entered():
+            self.mean, self.deviation = rows.mean.clone(), rows.deviation.clone()
+            self._make_room(len(rows.labels))
 
     def _make_room(self, rows: int) -> None:
         """Memory that steps and answers read and write, for epochs of up to so many rows."""
@@ -168,9 +169,10 @@ class TorchEngine:
     def _normalised(self, inputs: Tensor) -> Tensor:
         """Float inputs of mean 0 and deviation 1: images [b, H, W, K] -> [b, K, H, W] (channels last in memory)."""
         if not self.rows.image:
-            return (inputs.float() - self.mean) / self.deviation
+            return (inputs - self.mean) / self.deviation
         x = inputs.permute(0, 3, 1, 2)
-        return (x.float() - self.mean[:, None, None]) / self.deviation[:, None, None]
+        return (x - self.mean[:, None, None]) / self.deviation[:, None, None]
 
     def _precision(self) -> torch.autocast:
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16)
+        # Weights are cast once a pass, so there is nothing to keep; and what is kept, all threads share.
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16, cache_enabled=False)

@@ -112,6 +112,10 @@ def test_learners_at_once_are_counted_too(monkeypatch):
     assert (alone["at_once"], together["at_once"]) == (1, 4)
 
 
+def refuses(*given, **named):
+    raise ValueError("not today")
+
+
 def test_ways_are_measured_and_told(monkeypatch, tmp_path):
     """On a processor: what a GPU would record is run."""
     monkeypatch.setitem(peaks.SIDES, "cpu", 64)
@@ -123,10 +127,15 @@ def test_ways_are_measured_and_told(monkeypatch, tmp_path):
         flops = peaks.TRAINING * peaks.net_flops(one["net"], (3, 32, 32), 10)
         assert one["images"] > 0 and one["flops"] == pytest.approx(flops * one["images"])
     assert str(gpu_ways.Way(1, True, compiled=True)) == "recorded, torch.compile"
-    cnn = {"net": "cnn", "way": "recorded", "images": 12345.6, "before": 0.31, "flops": 2e5}
-    assert gpu_ways.lines({"ways": [cnn], "bfloat16_peak": 1e6, "machine": MACHINE})[2] == (
-        "| `cnn` | recorded | 12,346 | 20.0% | 0.3 |"
-    )
+    cnn = {"net": "cnn", "way": "recorded", "images": 12345.6, "before": 0.31, "flops": 2e5, "memory": 1.26}
+    lost = {"net": "cnn", "way": "recorded, torch.compile", "failed": "RuntimeError: no compiler\nfor you"}
+    assert gpu_ways.lines({"ways": [cnn, lost], "bfloat16_peak": 1e6, "machine": MACHINE})[2:4] == [
+        "| `cnn` | recorded | 12,346 | 20.0% | 0.3 | 1.3 |",
+        "| `cnn` | recorded, torch.compile | failed: RuntimeError: no compiler | | | |",
+    ]
+    monkeypatch.setattr(gpu_ways, "measure", refuses)
+    failed = gpu_ways.run(40, 1, "cpu", ["cnn"], ways[:1])["ways"]
+    assert failed == [{"net": "cnn", "way": "every step run", "failed": "ValueError: not today"}]
     assert gpu_ways.lines(None) == ["No run has been made yet."]
     leave(tmp_path / "ways.json", ways=[cnn], bfloat16_peak=1e6)
     assert list(gpu.tables(tmp_path)) == ["gpu", "gpu-ways"] and len(gpu.tables(tmp_path)["gpu-ways"]) == 5

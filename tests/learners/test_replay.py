@@ -1,11 +1,14 @@
 """Steps recorded once and replayed: the same bytes as steps that run, whatever changes from step to step."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 import torch
 
 from sanitize.learners.base import all_rows, make_learner
-from sanitize.learners.replay import MOST, Lane, Replayed
+from sanitize.learners.replay import MOST, STREAMS, Lane, Replayed
 from sanitize.learners.sgd import Sgd
 from sanitize.learners.torch_engine import TorchEngine
 from tests.learners.lanes import HostWaits, TapeLane
@@ -78,11 +81,16 @@ def test_weights_stay_where_they_are():
 def test_recorded_the_second_time_and_the_oldest_makes_room():
     done, recorded = [], []
 
+    class Body:
+        def run(self, size):
+            done.append(size)
+
     def record(work):
         recorded.append(len(done))
         return work
 
-    work = Replayed(done.append, record)
+    body = Body()
+    work = Replayed(body.run, record)
     for size in (5, 5, 5, 7):
         work(size)
     assert done == [5, 5, 5, 7] and recorded == [1] and list(work.recordings) == [5]
@@ -93,10 +101,25 @@ def test_recorded_the_second_time_and_the_oldest_makes_room():
     work(100)
     work(5)  # recorded anew, in place of the one not used for longest
     assert list(work.recordings)[-2:] == [100, 5] and 101 not in work.recordings
-    plain = Replayed(done.append, None)
+    plain = Replayed(body.run, None)
     for _ in range(3):
         plain(1)
     assert done[-3:] == [1, 1, 1] and not plain.recordings
+
+
+def test_a_learner_goes_at_once():
+    """With all that it holds on the device, and without waiting for the collector of cycles."""
+    gc.disable()
+    try:
+        learner = learner_on(TapeLane(), TABLES["vectors"], params(net="linear"))
+        learner.start("a")
+        learner.fit(np.arange(40), 2)
+        learner.score(np.arange(40))
+        held = [weakref.ref(one) for one in (learner.engine, learner.engine.lane, learner.engine.order, learner.net)]
+        del learner
+        assert [one() for one in held] == [None] * 4
+    finally:
+        gc.enable()
 
 
 def test_epochs_longer_than_the_table():
@@ -138,3 +161,8 @@ def test_streams_are_not_shared_and_come_back():
     assert len(streams) == 4
     del lanes
     assert Lane(device).stream.cuda_stream in streams
+    many = [Lane(device) for _ in range(STREAMS + 3)]
+    alone = [lane.stream.cuda_stream for lane in many if lane.alone]
+    assert len(set(alone)) == len(alone) <= STREAMS and not many[-1].alone
+    work = object()
+    assert many[-1].record(work) is work

@@ -1,8 +1,7 @@
 """Networks whose training is machine code of our own, for the processors that have the instructions for it.
 
 `cnn` drives one network; `steps` are its layers, forward and back, image by image, `batches` what goes on between them;
-`products` and `sweeps` are the inner loops, in terms of LLVM (`llvm`). numba keeps the code on disk and looks at one
-file at a time: a change in `llvm` takes effect when the others change too, or that folder is emptied.
+`products` and `sweeps` are the inner loops, in terms of LLVM (`llvm`). `engine` puts it to work on a table.
 """
 
 from __future__ import annotations

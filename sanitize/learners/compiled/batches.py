@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sanitize.jit import compiled
+from sanitize.jit import compiled, inner
 from sanitize.learners.compiled.llvm import to_bits
 from sanitize.learners.compiled.sweeps import CONSTANT, INVERSE, MEAN, SCALE, SHIFT, SLOPE
 
 Array = NDArray[Any]
 
 
-@compiled
+@inner
 def pack(kernel_OhwK: Array, packed: Array, first: int) -> None:
     """Weights of the channels out from `first` on, in pairs along (w, K): bits [h, pair, vector, 16, 2]."""
     lines, pairs, vectors, lanes, _ = packed.shape
@@ -30,13 +30,7 @@ def pack(kernel_OhwK: Array, packed: Array, first: int) -> None:
                         packed[h, pair, v, lane, e] = to_bits(weight)
 
 
-@compiled
-def turned(kernel_OhwK: Array) -> Array:
-    """The kernel of the input's gradient: turned by half a turn, channels in and out exchanged. A view [K, h, w, O]."""
-    return kernel_OhwK[:, ::-1, ::-1].transpose(3, 1, 2, 0)
-
-
-@compiled
+@inner
 def unpack(grads_hKtO: Array, first: int, grad_OhwK: Array) -> None:
     """The sum of both halves' gradients [2, K, taps, O'] of the channels out from `first` on, as the weights lie."""
     _, inner, taps, outer = grads_hKtO.shape
@@ -48,7 +42,7 @@ def unpack(grads_hKtO: Array, first: int, grad_OhwK: Array) -> None:
                 grad_OhwK[first + o, tap // side, tap % side, k] = found
 
 
-@compiled
+@inner
 def judge(
     sum_h2L: Array, count: int, weight_K: Array, bias_K: Array, mean_K: Array, variance_K: Array, momentum: float,
     eps: float, stat_6L: Array,
@@ -65,7 +59,7 @@ def judge(
     sum_h2L[:] = 0
 
 
-@compiled
+@inner
 def recall(weight_K: Array, bias_K: Array, mean_K: Array, variance_K: Array, eps: float, stat_6L: Array) -> None:
     """Scale and shift from what batch norm remembers."""
     for k in range(len(weight_K)):
@@ -73,7 +67,7 @@ def recall(weight_K: Array, bias_K: Array, mean_K: Array, variance_K: Array, eps
         stat_6L[SHIFT, k] = bias_K[k] - mean_K[k] * stat_6L[SCALE, k]
 
 
-@compiled
+@inner
 def fit_line(sum_h2L: Array, count: int, stat_6L: Array, to_weight_K: Array, to_bias_K: Array) -> None:
     """Gradients of batch norm's weight and bias, and the line in its input that the gradient of that has."""
     for k in range(len(to_weight_K)):

@@ -68,6 +68,7 @@ class CnnEngine:
         of_norms = [_lies(t) for norm in norms for t in (norm.weight, norm.bias, norm.running_mean, norm.running_var)]
         kernels = tuple(_lies(module.weight) for module in convolutions)
         self.parameters = kernels, tuple(of_norms), (_lies(head.weight), _lies(head.bias))
+        self.turned = tuple(kernel[:, ::-1, ::-1].transpose(3, 1, 2, 0) for kernel in kernels[1:])
         self.gradients: dict[Tensor, Tensor] = {own: torch.empty_like(own) for own in net.parameters()}
         for parameter, gradient in self.gradients.items():
             parameter.grad = gradient
@@ -92,6 +93,7 @@ class CnnEngine:
             self.gate,
             ADDRESSES,
             images,
+            self.turned,
             *self.parameters,
             self.momentum,
             self.eps,

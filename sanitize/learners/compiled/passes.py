@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
-from sanitize.jit import compiled
-from sanitize.learners.compiled.batches import fit_line, judge, pack, recall, turned, unpack
+from sanitize.jit import compiled, inner
+from sanitize.learners.compiled.batches import fit_line, judge, pack, recall, unpack
 from sanitize.learners.compiled.llvm import added_at, paused, seen_at, set_at
 from sanitize.learners.compiled.steps import (
     SECOND,
@@ -35,9 +36,11 @@ Arrays = tuple[Any, ...]
 PHASES = 7
 ASKED = 16  # images that are asked about at once: they fit into the cache
 BOTH, FIRST_HALF, SECOND_HALF = range(3)  # what one call works on
+BEGINNING: Any = np.int64(0)  # of images, of a layer's channels; numpy's integer: see `steps.NUMBERS`
+MIDDLE: Any = np.int64(32)  # of the third layer's channels
 
 
-@compiled
+@inner
 def meet(gate: Array) -> None:
     """Wait until the other thread is here as well. gate: int64 [16], of zeros at first."""
     turn = seen_at(gate.ctypes.data + 64)
@@ -49,7 +52,7 @@ def meet(gate: Array) -> None:
         paused(gate.ctypes.data)
 
 
-@compiled
+@inner
 def _work(
     phase: int, half: int, tile_T: Array, images: Arrays, head: Arrays, input_nHWK: Array, values: Arrays,
     slopes: Arrays, where: Arrays, stats: Array, sums: Array, packed: Arrays, grads: Arrays,
@@ -88,29 +91,31 @@ def _work(
 @compiled
 def pack_forward(kernels: Arrays, packed: Arrays) -> None:
     """Weights of all layers, as the tiles want them for the way forward."""
-    pack(kernels[0], packed[0], 0)
-    pack(kernels[1], packed[1][0], 0)
+    pack(kernels[0], packed[0], BEGINNING)
+    pack(kernels[1], packed[1][0], BEGINNING)
     for part in range(2):
         pack(kernels[2], packed[2][part], 32 * part)
 
 
-@compiled
-def pack_backward(kernels: Arrays, packed: Arrays) -> None:
+@inner
+def pack_backward(turned: Arrays, packed: Arrays) -> None:
     """Weights of both later layers, for the way back."""
-    pack(turned(kernels[1]), packed[3], 0)
-    pack(turned(kernels[2]), packed[4], 0)
+    pack(turned[0], packed[3], BEGINNING)
+    pack(turned[1], packed[4], BEGINNING)
 
 
 @compiled
 def step(
-    which: int, gate: Array, tile_T: Array, images: Arrays, kernels: Arrays, norms: Arrays, head: Arrays,
-    momentum: float, eps: float, input_nHWK: Array, values: Arrays, slopes: Arrays, where: Arrays, stats: Array,
-    sums: Array, packed: Arrays, grads: Arrays, kernel_grads: Arrays, norm_grads: Arrays, head_grads: Arrays,
+    which: int, gate: Array, tile_T: Array, images: Arrays, turned: Arrays, kernels: Arrays, norms: Arrays,
+    head: Arrays, momentum: float, eps: float, input_nHWK: Array, values: Arrays, slopes: Arrays, where: Arrays,
+    stats: Array, sums: Array, packed: Arrays, grads: Arrays, kernel_grads: Arrays, norm_grads: Arrays,
+    head_grads: Arrays,
 ) -> None:  # fmt: skip
     """Gradients of the mean cross-entropy of a batch; batch norm remembers the batch.
 
     which        BOTH, or one half while another thread works on the other with the same arguments
     images       all rows' (uint8 [N, ...]), rows int64 [n], moves int64 [n, 3], labels int64 [n], mean and inverse [K]
+    turned       of both later layers, kernels of the inputs' gradients: [in, h, w, out], turned by half a turn; views
     kernels      float32 [out, h, w, in] of the three layers
     norms        of each layer weight, bias, remembered mean and variance: 12 arrays, float32
     head         float32 [C, 64] and [C]
@@ -121,7 +126,7 @@ def step(
     if which != SECOND_HALF:
         pack_forward(kernels, packed)
     if which != FIRST_HALF:
-        pack_backward(kernels, packed)
+        pack_backward(turned, packed)
     if which != BOTH:
         meet(gate)
     for phase in range(PHASES):
@@ -145,13 +150,15 @@ def step(
         if which != BOTH:
             meet(gate)
     if which != SECOND_HALF:
-        unpack(grads[0], 0, kernel_grads[0])
-        unpack(grads[1][:, 0], 0, kernel_grads[1])
-        unpack(grads[2][:, 0], 0, kernel_grads[2])
-        head_grads[0][:] = grads[3][0, :, :-1] + grads[3][1, :, :-1]
-        head_grads[1][:] = grads[3][0, :, -1] + grads[3][1, :, -1]
+        unpack(grads[0], BEGINNING, kernel_grads[0])
+        unpack(grads[1][:, 0], BEGINNING, kernel_grads[1])
+        unpack(grads[2][:, 0], BEGINNING, kernel_grads[2])
+        for c in range(len(head_grads[1])):  # assigning whole slices costs a second of compiling
+            for k in range(head_grads[0].shape[1]):
+                head_grads[0][c, k] = grads[3][0, c, k] + grads[3][1, c, k]
+            head_grads[1][c] = grads[3][0, c, -1] + grads[3][1, c, -1]
     if which != FIRST_HALF:
-        unpack(grads[2][:, 1], 32, kernel_grads[2])
+        unpack(grads[2][:, 1], MIDDLE, kernel_grads[2])
 
 
 @compiled
@@ -179,7 +186,11 @@ def ask(
     for at in range(begin, end, ASKED):
         n, last = min(ASKED, end - at), min(at + ASKED, end)
         enter(image, row[at:last], move[at:last], mean, inverse, given)
-        first_layer(tile_T, given, packed[0], 0, n, first, sums)
-        later_layer(tile_T, SECOND, first, stats[0], packed[1], 0, n, second, where[1][room : room + ASKED], sums)
-        later_layer(tile_T, THIRD, second, stats[1], packed[2], 0, n, third, where[2][room : room + ASKED], sums)
-        heads(third, stats[2], head[0], head[1], 0, n, logit_nC[at:last])
+        first_layer(tile_T, given, packed[0], BEGINNING, n, first, sums)
+        later_layer(
+            tile_T, SECOND, first, stats[0], packed[1], BEGINNING, n, second, where[1][room : room + ASKED], sums
+        )
+        later_layer(
+            tile_T, THIRD, second, stats[1], packed[2], BEGINNING, n, third, where[2][room : room + ASKED], sums
+        )
+        heads(third, stats[2], head[0], head[1], BEGINNING, n, logit_nC[at:last])

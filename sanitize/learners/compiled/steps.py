@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sanitize.jit import compiled
+from sanitize.jit import inner
 from sanitize.learners.compiled import products, sweeps
 from sanitize.learners.compiled.llvm import call, to_bits, to_real
 from sanitize.learners.compiled.products import WIDTHS
@@ -26,14 +26,16 @@ TILES = (
     products.third_weights, sweeps.activate, sweeps.keep, sweeps.pool, sweeps.unnorm, sweeps.unpool, sweeps.mask,
     sweeps.pair,
 )  # fmt: skip
+# Numpy's integers: numba compiles a function once for all of them, but once for each constant of Python's.
+NUMBERS: Any = np.arange(len(TILES))
 (
     GREY, RGB, ANY, SECOND, THIRD, TO_SECOND, TO_FIRST, WEIGHTS_1, WEIGHTS_2, WEIGHTS_3, ACTIVATE, KEEP, POOL, UNNORM,
     UNPOOL, MASK, PAIR,
-) = range(len(TILES))  # fmt: skip
+) = NUMBERS  # fmt: skip
 ADDRESSES = np.array([tile.address for tile in TILES], np.int64)
 
 
-@compiled
+@inner
 def _words(count: int) -> Array:
     """Zeros, uint32 [count], that start on a cache line: vectors of 64 bytes then lie in one."""
     memory = np.zeros(count + 16, np.uint32)
@@ -41,19 +43,19 @@ def _words(count: int) -> Array:
     return memory[first : first + count]
 
 
-@compiled
+@inner
 def _bits(lines: int, places: int, channels: int) -> Array:
     """Zeros, uint16 [lines, places, channels]; channels even."""
     return _words(lines * places * channels // 2).view(np.uint16).reshape((lines, places, channels))
 
 
-@compiled
+@inner
 def _reals(lines: int, places: int, channels: int) -> Array:
     """Zeros, float32 [lines, places, channels]."""
     return _words(lines * places * channels).view(np.float32).reshape((lines, places, channels))
 
 
-@compiled
+@inner
 def _repeated(value_K: Array, times: int) -> Array:
     """The values of all channels for every place of a row: float32 [times K]."""
     found = np.empty(times * len(value_K), np.float32)
@@ -63,7 +65,7 @@ def _repeated(value_K: Array, times: int) -> Array:
     return found
 
 
-@compiled
+@inner
 def enter(image_NHWK: Array, row_n: Array, move_n3: Array, mean_K: Array, inverse_K: Array, input_nHWK: Array) -> None:
     """Windows of some images, normalised, as bits, into the middle of `input`, which has a border.
 
@@ -88,7 +90,7 @@ def enter(image_NHWK: Array, row_n: Array, move_n3: Array, mean_K: Array, invers
                         out[here], out[there] = out[there], out[here]
 
 
-@compiled
+@inner
 def _size(width: int, most: int) -> int:
     """The most places of one tile for a row of so many."""
     for size in WIDTHS:
@@ -97,7 +99,7 @@ def _size(width: int, most: int) -> int:
     return 1
 
 
-@compiled
+@inner
 def _gathered(held_2L: Array, sum_2L: Array) -> None:
     for line in range(2):
         for k in range(held_2L.shape[1]):
@@ -105,7 +107,7 @@ def _gathered(held_2L: Array, sum_2L: Array) -> None:
     held_2L[:] = 0
 
 
-@compiled
+@inner
 def first_layer(
     tile_T: Array, input_nHWK: Array, packed: Array, begin: int, end: int, first_nhwO: Array, sum_2L: Array
 ) -> None:
@@ -128,7 +130,7 @@ def first_layer(
         _gathered(held, sum_2L)
 
 
-@compiled
+@inner
 def _activated(tile_T: Array, value_hwK: Array, stat_6L: Array, out_hwK: Array) -> None:
     """Batch norm and ReLU of one image, into the middle of a bordered one."""
     height, width, channels = value_hwK.shape
@@ -137,14 +139,14 @@ def _activated(tile_T: Array, value_hwK: Array, stat_6L: Array, out_hwK: Array) 
         call(tile_T[ACTIVATE], width, channels // 16, value, stat_6L.ctypes.data, out, 0, 0, 0, 0)
 
 
-@compiled
+@inner
 def _inside(row: int, rows: int) -> tuple[int, int]:
     """Which of three lines around a row to begin with, and how many lie in an image of so many rows: 1 at least."""
     begun = 1 if row == 0 else 0
     return begun, max(1, min(3, rows - row + 1) - begun)
 
 
-@compiled
+@inner
 def later_layer(
     tile_T: Array, tile: int, below_nHWK: Array, stat_6L: Array, packed: Array, begin: int, end: int,
     kept_nhwO: Array, where_nhwO: Array, sum_2L: Array,
@@ -184,7 +186,7 @@ def later_layer(
         _gathered(held, sum_2L)
 
 
-@compiled
+@inner
 def _head(third_hwK: Array, stat_6L: Array, head_CK: Array, bias_C: Array, feature_K: Array, logit_C: Array) -> None:
     """The mean of the activated places of one image, and its logits."""
     height, width, channels = third_hwK.shape
@@ -204,7 +206,7 @@ def _head(third_hwK: Array, stat_6L: Array, head_CK: Array, bias_C: Array, featu
         logit_C[c] = total
 
 
-@compiled
+@inner
 def heads(
     third_nhwK: Array, stat_6L: Array, head_CK: Array, bias_C: Array, begin: int, end: int, logit_nC: Array
 ) -> None:
@@ -214,7 +216,7 @@ def heads(
         _head(third_nhwK[i], stat_6L, head_CK, bias_C, feature, logit_nC[i])
 
 
-@compiled
+@inner
 def head_back(
     third_nhwK: Array, stat_6L: Array, head_CK: Array, bias_C: Array, label_n: Array, begin: int, end: int,
     to_third_nhwK: Array, grad_CK1: Array, sum_2L: Array,
@@ -260,7 +262,7 @@ def head_back(
         _gathered(held, sum_2L)
 
 
-@compiled
+@inner
 def later_back(
     tile_T: Array, to_weights: int, to_below: int, kept_nhwO: Array, where_nhwO: Array, gradient_nhwO: Array,
     stat_6L: Array, below_nHWK: Array, below_stat_6L: Array, packed: Array, begin: int, end: int,
@@ -320,7 +322,7 @@ def later_back(
         _gathered(held, sum_2L)
 
 
-@compiled
+@inner
 def first_back(
     tile_T: Array, input_nHWK: Array, first_nhwO: Array, gradient_nhwO: Array, stat_6L: Array, begin: int, end: int,
     grads_KtO: Array,
