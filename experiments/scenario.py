@@ -13,10 +13,10 @@ from sanitize.data.ingest import load_source
 from sanitize.data.parquet import decode_table
 from sanitize.data.table import BoolArray, Table
 from sanitize.errors import BadInput
-from sanitize.execution import make_map
 from sanitize.filtering import filter_table
 from sanitize.params import Params
 from sanitize.progress import step
+from sanitize.resume import map_of
 from sanitize.train import train_model
 
 
@@ -61,7 +61,7 @@ def run(params: Params, trainings: int = 1) -> dict[str, Any]:
     train, test = load_tables(params)
     table, is_poison_N, triggered, targets = poisoned(params, train, test)
     began = time.process_time(), time.monotonic()
-    found = filter_table(table, params, map=make_map(params.engine, params.workers), steps=step)
+    found = filter_table(table, params, map=map_of(params), steps=step)
     cpu_seconds, seconds = time.process_time() - began[0], time.monotonic() - began[1]
     keep_N = found.manifest.keep_N
     attacked = bool(is_poison_N.any())

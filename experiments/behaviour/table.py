@@ -25,10 +25,10 @@ from sanitize.data.arrow import decode_table, image_table, vector_table
 from sanitize.data.parquet import write_arrow
 from sanitize.data.seeds import stream
 from sanitize.data.table import BoolArray, IntArray, Table
-from sanitize.execution import make_map
 from sanitize.filter_file import filter_file
 from sanitize.filter_options import Options
 from sanitize.params import DEFAULT_PRESET, AttackParams, resolve
+from sanitize.resume import map_of
 from stages.common import stage_app
 
 app = stage_app("behaviour", pipeline=False)
@@ -139,7 +139,7 @@ def outcome(name: str, setting: Setting, folder: Path, preset: str, workers: int
         params,
         manifest=folder / "manifest.parquet",
         options=Options(dry_run=True),
-        map=make_map(params.engine, params.workers),
+        map=map_of(params),
     )
     keep_N = pq.read_table(folder / "manifest.parquet")["keep"].to_numpy()
     good = int((~setting.wrong_N & ~keep_N).sum())
