@@ -23,7 +23,9 @@ from torch import Tensor, nn
 from experiments import peers
 from sanitize.data.table import BoolArray, FloatArray, Table
 from sanitize.errors import BadParams
-from sanitize.learners.torch_learner import TorchLearner
+from sanitize.learners.engines import parts
+from sanitize.learners.torch_engine import TorchEngine
+from sanitize.learners.torch_learner import TorchLearner, computes_bfloat16
 from sanitize.params import Params
 from sanitize.train import train_model
 
@@ -83,9 +85,15 @@ def representations(table: Table, params: Params) -> FloatArray:
     def note(layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         seen.append(inputs[0].detach().float().cpu().numpy())
 
+    # By PyTorch: machine code of a network's own has no layers to look into.
+    bfloat16 = computes_bfloat16(learner.device, learner.params.precision)
+    engine = TorchEngine(learner.rows, bfloat16=bfloat16, flip=False, optimiser={})
+    engine.net = learner.net
+    learner.engine.wait()
     hook = linear[-1].register_forward_pre_hook(note)
     try:
-        learner.probabilities(table.inputs)
+        for part in parts(len(table)):
+            engine.answers(np.ascontiguousarray(table.inputs[part]))
     finally:
         hook.remove()
     return np.concatenate(seen)

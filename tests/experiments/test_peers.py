@@ -11,6 +11,7 @@ from sanitize.errors import BadParams
 from sanitize.params import Params, resolve
 from sanitize.train import train_model
 from tests import small
+from tests.learners.test_torch_learner import pictures
 
 
 def table() -> Table:
@@ -36,17 +37,19 @@ def test_options_are_checked() -> None:
             base.option(wrong, "spectral", "share", 0, 1)
 
 
-def test_representations_are_what_the_last_layer_is_given() -> None:
-    """The last layer applied to them gives the network's probabilities."""
-    value_ND = base.representations(table(), params())
-    learner = train_model(table(), np.ones(small.ROWS, np.bool_), params())
+@pytest.mark.parametrize(("rows", "width", "within"), [(table(), 256, 1e-5), (pictures(), 64, 0.03)])
+def test_representations_are_what_the_last_layer_is_given(rows: Table, width: int, within: float) -> None:
+    """The last layer applied to them gives the network's probabilities; images in bfloat16, by whoever computes it."""
+    chosen = params() if rows.modality == "vector" else params(precision="bfloat16")
+    value_ND = base.representations(rows, chosen)
+    learner = train_model(rows, np.ones(len(rows), np.bool_), chosen)
     state = learner.state()
-    assert state is not None and value_ND.shape == (small.ROWS, 256)
+    assert state is not None and value_ND.shape == (len(rows), width)
     last = max(int(name.split(".")[0]) for name in state if name.endswith(".weight"))
     logits_NC = value_ND @ state[f"{last}.weight"].T + state[f"{last}.bias"]
     odds_NC = np.exp(logits_NC - logits_NC.max(axis=1, keepdims=True))
-    said_NC = learner.probabilities(small.vectors())
-    np.testing.assert_allclose(odds_NC / odds_NC.sum(axis=1, keepdims=True), said_NC, atol=1e-5)
+    said_NC = learner.probabilities(rows.inputs)
+    np.testing.assert_allclose(odds_NC / odds_NC.sum(axis=1, keepdims=True), said_NC, atol=within)
 
 
 def test_a_learner_without_layers_has_no_representations() -> None:
