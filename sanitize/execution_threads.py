@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import ctypes.util
 import itertools
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -16,7 +15,7 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 Shared = TypeVar("Shared")
 
-DRIVERS = {"win32": "nvcuda.dll"}  # elsewhere libcuda.so.1
+DRIVER = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
 PER_GPU = 4  # learners at once where nobody says otherwise: one leaves a GPU idle between its small kernels
 WANT_OF_MEMORY = ("OutOfMemoryError", "out of memory", "ALLOC_FAILED")
 MOST_PER_GPU = 16  # each has a CUDA stream of its own, of which PyTorch has 32
@@ -25,7 +24,7 @@ MOST_PER_GPU = 16  # each has a CUDA stream of its own, of which PyTorch has 32
 def gpus() -> int:
     """GPUs that PyTorch can use here. Without a driver PyTorch is not even imported."""
     try:
-        ctypes.CDLL(DRIVERS.get(sys.platform, "libcuda.so.1"))
+        ctypes.CDLL(DRIVER)
     except OSError:
         return 0
     import torch

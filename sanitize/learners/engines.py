@@ -6,7 +6,6 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, Protocol
 
-import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
@@ -71,9 +70,3 @@ def parts(rows: int) -> list[slice]:
 def scored(logits_nC: Tensor, label_n: Tensor) -> tuple[Tensor, Tensor]:
     """Loss and prediction of rows, from their logits and given labels."""
     return functional.cross_entropy(logits_nC, label_n, reduction="none"), logits_nC.argmax(1)
-
-
-def joined(found: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
-    """The scores of all parts, in one."""
-    losses, predictions = zip(*found, strict=True)
-    return torch.cat(losses), torch.cat(predictions)

@@ -53,6 +53,10 @@ class Resident:
         mean_K, deviation_K = (torch.tensor(v, dtype=torch.float32, device=self.device) for v in (mean, deviation))
         return mean_K, deviation_K
 
+    def moved(self, flip: bool) -> bool:
+        """Whether training moves these rows: images that are shifted, or turned left to right."""
+        return self.image and (flip or self.pad > 0)
+
     def gathered(self, row_n: Tensor, move_n3: Tensor | None, flip: bool = False) -> Tensor:
         """The inputs of some rows, moved, as they lie: uint8 [n, H, W, K] or float32 [n, D].
 

@@ -54,7 +54,7 @@ class TorchEngine:
         made: dict[str, Any] = {"device": self.device}
         self.most = rows
         self.order = torch.zeros(rows, dtype=torch.int64, **made)
-        self.moves = torch.zeros((rows, 3), dtype=torch.int64, **made)
+        self.moves = torch.zeros((rows, 3), dtype=torch.int64, **made) if self.rows.moved(self.flip) else None
         self.rates = torch.zeros(rows, dtype=torch.float32, **made)
         self.count = torch.arange(rows, **made)
         self.place = torch.zeros((), dtype=torch.int64, **made)  # in `order`, of the batch to come
@@ -62,8 +62,7 @@ class TorchEngine:
         self.losses = torch.zeros(rows, dtype=torch.float32, **made)
         self.predictions = torch.zeros(rows, dtype=torch.int64, **made)
         record = None if self.lane is None else self.lane.record
-        self.moving = Replayed(self._train_moved, record)
-        self.still = Replayed(self._train_still, record)
+        self.training = Replayed(self._step, record)
         self.asking = Replayed(self._ask, record)
 
     def take(self, net: nn.Module) -> nn.Module:
@@ -87,12 +86,11 @@ class TorchEngine:
         """See `engines.Engine.train`."""
         self._begin(epoch.order)
         self._lay(self.rates, np.array(epoch.rates, dtype=np.float32))
-        step = self.still
-        if epoch.moves is not None:
+        if self.moves is not None:
+            assert epoch.moves is not None, "rows that are moved come with their moves"
             self._lay(self.moves, epoch.moves)
-            step = self.moving
         for first, end in pairwise(epoch.edges):
-            step(end - first)
+            self.training(end - first)
 
     def score(self, rows: IntArray) -> tuple[Tensor, Tensor]:
         """See `engines.Engine.score`. The next call writes where this one's result lies."""
@@ -129,17 +127,13 @@ class TorchEngine:
             given = given.pin_memory()
         into[: len(given)].copy_(given, non_blocking=True)
 
-    def _train_moved(self, size: int) -> None:
-        where_b = self.place + self.count[:size]
-        self._step(size, self.order[where_b], self.moves[where_b])
-
-    def _train_still(self, size: int) -> None:
-        self._step(size, self.order[self.place + self.count[:size]], None)
-
-    def _step(self, size: int, row_b: Tensor, move_b3: Tensor | None) -> None:
+    def _step(self, size: int) -> None:
         """One step on the batch at hand, and on to the next."""
         assert self.net is not None
         self.net.train()
+        where_b = self.place + self.count[:size]
+        row_b = self.order[where_b]
+        move_b3 = None if self.moves is None else self.moves[where_b]
         x = self._normalised(self.rows.gathered(row_b, move_b3, self.flip))
         with self._precision():
             logit_bC = self.net(x)

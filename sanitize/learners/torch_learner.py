@@ -90,7 +90,6 @@ class TorchLearner:
         with torch.device("meta"):
             self._build(self.shape, self.classes)  # refuses rows that the network cannot take, before any work
         self.rows = resident(table, self.device, params.crop)
-        self.moved = image and bool(params.flip or self.rows.pad)
         as_stored = (1, -1, 1, 1) if image else (-1,)
         self.mean, self.deviation = self.rows.mean.view(as_stored), self.rows.deviation.view(as_stored)
         self.net: nn.Module | None = None
@@ -152,7 +151,7 @@ class TorchLearner:
         assert self.net is not None, "start() comes first"
         with self.engine.entered():
             found = [self.engine.answers(np.ascontiguousarray(inputs[part])).softmax(1) for part in parts(len(inputs))]
-            return _copied(torch.cat(found))
+            return torch.cat(found).cpu().numpy()
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Weights and batch statistics by name, float32 and int64, and the inputs' mean and deviation."""
@@ -179,7 +178,7 @@ class TorchLearner:
 
     def _moves(self, rows: int) -> IntArray | None:
         """For every row of an epoch: shift down, shift right, flip (int64 [n, 3]); None = no augmentation."""
-        if not self.moved:
+        if not self.rows.moved(self.params.flip):
             return None
         shifts = self.draws.integers(0, 2 * self.rows.pad + 1, (rows, 2))
         flips = self.draws.integers(0, 2, (rows, 1)) * self.params.flip

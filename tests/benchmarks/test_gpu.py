@@ -28,6 +28,11 @@ def test_parameters():
     assert paper.attack.options == {"source": 0, "target": 2, "share": 0.05, "shape": "pixel"}
 
 
+def changed(whole, sections):
+    """Parameters with other values in some sections."""
+    return whole.model_copy(update={k: getattr(whole, k).model_copy(update=v) for k, v in sections.items()})
+
+
 def test_a_scenario_is_counted(monkeypatch):
     """200 drawn pictures: the voters, the networks of self-training and the final one score what they must."""
     monkeypatch.setitem(peaks.SIDES, "cpu", 64)
@@ -39,7 +44,7 @@ def test_a_scenario_is_counted(monkeypatch):
         "coherence": {"least": 0},
         "train": {"epochs": 3, "threads": 1},
     }
-    params = whole.model_copy(update={k: getattr(whole, k).model_copy(update=v) for k, v in sections.items()})
+    params = changed(whole, sections)
     pictures = drawn(200, side=8, channels=3, classes=4)
     found = measure(pictures, params, seconds=0.01)
     steps = found["steps"]
@@ -102,7 +107,7 @@ def test_learners_at_once_are_counted_too(monkeypatch):
         "coherence": {"least": 0},
         "train": {"epochs": 1, "threads": 1},
     }
-    params = whole.model_copy(update={k: getattr(whole, k).model_copy(update=v) for k, v in short.items()})
+    params = changed(whole, short)
     pictures = drawn(90, side=8, channels=1, classes=3)
     alone = measure(pictures, params, seconds=0.01)
     together = measure(pictures, params, seconds=0.01, map=CpuThreads(4), at_once=4)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.gpu_ways import EveryStep
 from sanitize.learners.base import all_rows, make_learner
 from sanitize.learners.replay import MOST, STREAMS, Lane, Replayed
 from sanitize.learners.sgd import Sgd
@@ -140,17 +141,12 @@ def test_epochs_longer_than_the_table():
 @pytest.mark.parametrize("net", ["cnn", "preact_resnet18"])
 def test_cuda_graphs_are_the_steps(net):
     """With graphs, and with every step run: same bytes."""
-
-    class Unrecorded(Lane):
-        def record(self, work):
-            return work
-
     table = pictures(rows=600, side=32, channels=3)
     chosen = params(device="cuda", precision="bfloat16", net=net, crop=4, flip=True, batch=128)
     learner = learner_on(None, table, chosen)
-    right = worked(learner_on(Unrecorded(learner.device), table, chosen), table)
+    right = worked(learner_on(EveryStep(learner.device), table, chosen), table)
     assert worked(learner, table) == right
-    assert len(learner.engine.moving.recordings) > 0
+    assert len(learner.engine.training.recordings) > 0
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from sanitize.data.table import IntArray
 from sanitize.learners.compiled.cnn import CnnEngine
-from sanitize.learners.engines import Epoch, joined, parts, scored
+from sanitize.learners.engines import Epoch, parts, scored
 from sanitize.learners.resident import Resident
 
 
@@ -61,7 +61,8 @@ class CompiledEngine:
         for part in parts(len(rows)):
             logits_nC = torch.from_numpy(self.cnn.logits(self.images, rows[part], self.pad))
             found.append(scored(logits_nC, torch.from_numpy(self.labels[rows[part]])))
-        return joined(found)
+        losses, predictions = zip(*found, strict=True)
+        return torch.cat(losses), torch.cat(predictions)
 
     def answers(self, inputs: NDArray[Any]) -> Tensor:
         """See `engines.Engine.answers`. BadInput: images of another size or number of channels."""
