@@ -20,6 +20,7 @@ from sanitize.learners.nets import mlp
 from stages import partition, selftrain, vote
 
 STAGES = {"partition": partition.main, "vote": vote.main, "selftrain": selftrain.main}
+RESUMED, ROUNDS = 5, 20  # where kills come early in the stages, more of them are needed; but not without end
 LOADED = (torch_learner, mlp)  # here, so that no child spends its time on it
 
 
@@ -52,7 +53,7 @@ def kept(folder: Path) -> dict[str, str]:
 
 
 def main() -> None:
-    """Runs once undisturbed, then again and again with kills until there were enough, and compares."""
+    """Runs once undisturbed, then again and again with kills until enough of them left something to go on from."""
     folder, enough = Path(sys.argv[1]), int(sys.argv[2])
     start = folder / "start"
     undisturbed = folder / "undisturbed"
@@ -63,7 +64,7 @@ def main() -> None:
     expected = kept(undisturbed)
     draws = stream(0, "kills")
     kills, rounds, differing, resumed = 0, 0, [], 0
-    while kills < enough:
+    while kills < enough or (resumed < RESUMED and rounds < ROUNDS):
         own = folder / f"round_{rounds}"
         shutil.copytree(start, own)
         most = seconds / 8  # of one try; more with every kill, so that it comes to its end
