@@ -17,7 +17,6 @@ import pyarrow as pa
 import sanitize
 from sanitize.code_version import code_version
 from sanitize.data.outputs import refuse_outputs
-from sanitize.data.remote import is_remote
 from sanitize.data.shards import Source, find_shards
 from sanitize.data.staging import Staging
 from sanitize.errors import BadInput, BadParams, MendableError
@@ -31,6 +30,7 @@ from sanitize.filter_pass import Drafts, run_pass
 from sanitize.filter_summary import Seen, Summary
 from sanitize.filter_tally import Tally
 from sanitize.filtering import Steps, no_steps
+from sanitize.io.remote import is_remote
 from sanitize.panel import FILE, load_panel
 from sanitize.params import Params
 from sanitize.scratch import Remembered

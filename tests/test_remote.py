@@ -8,9 +8,9 @@ import pytest
 from typer.testing import CliRunner
 
 from sanitize.cli import app
-from sanitize.data.remote import is_remote
 from sanitize.data.shards import find_shards
 from sanitize.errors import BadInput, BadParams
+from sanitize.io.remote import is_remote
 from tests import small
 from tests.voters import scored, vector_voters
 

@@ -13,6 +13,7 @@ from tests.closure import ROOT, as_deps, closure, imported, is_code, module_of, 
 LEFT_TO_RIGHT = [  # what stands together in a line does not import each other
     ("presets", "templates", "whereabouts", "jit"),
     ("errors",),
+    ("io",),
     ("execution_shared", "code_version", "locks", "records"),
     ("execution_ray", "execution_threads"),
     ("params", "execution", "progress", "exit_codes"),

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from sanitize.data.files import whole_files
-from sanitize.data.remote import connect, is_remote, remote_errors
 from sanitize.errors import BadInput
+from sanitize.io.remote import connect, is_remote, remote_errors
 
 Pairs = Sequence[tuple[Path, str]]
 

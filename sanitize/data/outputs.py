@@ -6,9 +6,9 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from sanitize.data.remote import connect, is_remote, remote_errors
 from sanitize.data.shards import Source
 from sanitize.errors import BadInput, BadParams
+from sanitize.io.remote import connect, is_remote, remote_errors
 
 
 def refuse_outputs(source: Source, places: Sequence[str], folders: Sequence[str] = ()) -> None:

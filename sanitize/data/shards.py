@@ -24,8 +24,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sanitize.data.parquet import batch_rows
-from sanitize.data.remote import connect, is_remote, remote_errors
 from sanitize.errors import BadInput
+from sanitize.io.remote import connect, is_remote, remote_errors
 from sanitize.whereabouts import told
 
 SUFFIXES = (".parquet", ".parq", ".pq")

@@ -21,8 +21,8 @@ from typing import Any, Self
 
 from sanitize.data.files import whole_files
 from sanitize.data.journal import complete, put_in_place
-from sanitize.data.remote import is_remote
 from sanitize.errors import BadInput
+from sanitize.io.remote import is_remote
 from sanitize.whereabouts import reached, told
 
 ABOUT = "about.json"
