@@ -1,4 +1,4 @@
-"""Parquet data sets in and out: which files there are, their footers, their rows, and files that are whole or not there.
+"""Parquet data sets in and out: which files there are, their footers and rows, and files that are whole or not there.
 
 remote.py   addresses with a protocol
 """

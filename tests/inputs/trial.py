@@ -1,4 +1,4 @@
-"""One input tried through the command: files in a new folder -> arguments -> what came of it, and what is wrong with it.
+"""One input tried through the command: files in a new folder -> arguments -> what came of it, and what is wrong.
 
 A module of this package called `KIND_inputs.py` holds a list TRIALS. What is right for every input is checked here;
 what is right for this one, by its own `check`.
