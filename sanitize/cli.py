@@ -81,6 +81,10 @@ def filter_command(
         str | None,
         typer.Argument(metavar="[OUT]", help="Where the rows to trust go; a new folder if IN has several files."),
     ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Take the files of this split where the names tell several, such as train."),
+    ] = None,
     label: Label = None,
     inputs: Inputs = None,
     image_size: ImageSize = None,
@@ -186,6 +190,7 @@ def filter_command(
             voters=voters,
             report=report,
             save_voters=save_voters,
+            split=split,
             resume=resume,
         )
 

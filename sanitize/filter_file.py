@@ -71,7 +71,9 @@ def filter_file(
     began = time.monotonic()
     options = options or Options()
     _refuse_options(kept, rejected, params, options)
-    shards = find_shards(source)
+    shards = find_shards(source, options.split)
+    for note in shards.notes:
+        tell(note)
     rows_at = _named(kept=kept, rejected=rejected) if not options.dry_run else {}
     voters_at = None if options.save_voters is None else str(options.save_voters / FILE)
     places = {**rows_at, **_named(manifest=manifest, report=options.report, voters=voters_at)}

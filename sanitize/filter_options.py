@@ -41,6 +41,7 @@ class Options:
     voters        folder of voters fitted before, which are then used and none are fitted
     report        where a page about the outcome goes; None = nowhere
     save_voters   folder where the voters go; None = nowhere
+    split         the split whose files are taken, where the input's names tell several
     resume        go on from what a killed run of the same input, parameters and outputs has left
     """
 
@@ -54,6 +55,7 @@ class Options:
     voters: Path | None = None
     report: Path | None = None
     save_voters: Path | None = None
+    split: str | None = None
     resume: bool = False
 
 

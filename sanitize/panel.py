@@ -9,6 +9,7 @@ measured on the fitted table.
 # N rows of the fitted table, n rows of a batch, V voters, J judges, C classes
 from __future__ import annotations
 
+import os
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from sanitize.data.table import BoolArray, FloatArray, IntArray, Table
 from sanitize.errors import BadInput, BadParams
 from sanitize.execution import OrderedMap
 from sanitize.filtering import Manifest, decide
+from sanitize.io.regular import refuse_irregular
 from sanitize.learners.base import Learner, make_learner
 from sanitize.params import LearnerParams, Params, SelftrainParams, VoteParams
 
@@ -108,14 +110,15 @@ def load_panel(folder: Path) -> Panel:
     """
     path = folder / FILE if folder.is_dir() else folder
     states: dict[str, dict[int, State]] = {"voter": {}, "judge": {}}
+    if not os.path.lexists(path):
+        raise BadInput(f"{path}: no such file; make it with --save-voters")
+    refuse_irregular(path, "what --save-voters has written")
     try:
         with safe_open(path, framework="numpy") as file:
             about = About.model_validate_json((file.metadata() or {}).get(KEY, ""))
             for key in file.keys():  # noqa: SIM118  (safe_open is no mapping)
                 kind, number, name = key.split("/", 2)
                 states[kind].setdefault(int(number), {})[name] = file.get_tensor(key)
-    except FileNotFoundError as error:
-        raise BadInput(f"{path}: no such file; make it with --save-voters") from error
     except (SafetensorError, ValidationError, ValueError, KeyError, OSError) as error:
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise BadInput(f"{path}: holds no voters ({first}); make it with --save-voters") from error

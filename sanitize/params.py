@@ -348,6 +348,8 @@ def read_values(path: str | Path) -> dict[str, Any]:
     Raises   BadParams: no such file, not YAML, no keys and values
     """
     path = Path(path)
+    if path.exists() and not path.is_file():
+        raise BadParams(f"{path}: is a folder, pipe or device; name a params.yaml")
     try:
         values = yaml.safe_load(path.read_text())
     except FileNotFoundError as error:

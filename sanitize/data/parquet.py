@@ -18,6 +18,7 @@ from sanitize.data.columns import Columns, kind_of, pick_columns
 from sanitize.data.files import whole_files
 from sanitize.data.table import BoolArray, Table
 from sanitize.errors import BadInput, BadParams
+from sanitize.io.regular import open_regular
 
 __all__ = [
     "Columns",
@@ -58,17 +59,8 @@ def _readable(path: Path) -> Iterator[None]:
 
 def _reading(path: Path, read: Callable[[pq.ParquetFile], Result]) -> Result:
     """What `read` makes of the open file."""
-    with _readable(path), pq.ParquetFile(_checked(path)) as file:
+    with _readable(path), open_regular(path, "one parquet file") as raw, pq.ParquetFile(raw) as file:
         return read(file)
-
-
-def _checked(path: Path) -> Path:
-    """The path, if it is a file; Arrow's own errors for missing files and folders differ from version to version."""
-    if path.is_dir():
-        raise BadInput(f"{path}: is a folder; name one parquet file")
-    if not path.exists():
-        raise BadInput(f"{path}: no such file; check the path")
-    return path
 
 
 def read_arrow(path: str | Path, *, allow_empty: bool = False) -> pa.Table:
@@ -165,7 +157,8 @@ def split_rows(
     with ExitStack() as stack:
         with _readable(source):
             # reading in 1 MiB pieces without read-ahead keeps memory flat whatever the size of the row groups
-            file = stack.enter_context(pq.ParquetFile(_checked(source), buffer_size=1 << 20, pre_buffer=False))
+            raw = stack.enter_context(open_regular(source, "one parquet file"))
+            file = stack.enter_context(pq.ParquetFile(raw, buffer_size=1 << 20, pre_buffer=False))
         if len(keep) != file.metadata.num_rows:
             raise BadInput(
                 f"{source}: has {file.metadata.num_rows} rows, but there are {len(keep)} verdicts; filter it again"

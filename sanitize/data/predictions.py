@@ -15,6 +15,7 @@ from sanitize.data.features import decode_numeric, decode_vectors
 from sanitize.data.parquet import read_arrow
 from sanitize.data.table import FloatArray, IntArray
 from sanitize.errors import BadInput
+from sanitize.io.regular import refuse_irregular
 
 
 class Predictions:
@@ -51,6 +52,7 @@ def read_predictions(path: Path, rows: int, classes: Sequence[str], judged: Sequ
     Raises   BadInput: no such file, cannot be read, other numbers of rows or classes
     """
     if path.suffix == ".npy":
+        refuse_irregular(path, "a .npy file")
         try:
             values = np.load(path, mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:

@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from glob import glob
 from itertools import accumulate
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -25,10 +23,12 @@ import pyarrow.parquet as pq
 
 from sanitize.data.parquet import batch_rows
 from sanitize.errors import BadInput
+from sanitize.io.listing import MAGIC, SUFFIXES, files_below, files_like, is_shard
+from sanitize.io.regular import open_regular, refuse_irregular
 from sanitize.io.remote import connect, is_remote, remote_errors
+from sanitize.io.splits import choose_split
 from sanitize.whereabouts import told
 
-SUFFIXES = (".parquet", ".parq", ".pq")
 THRIFT_STRING = 64 << 20  # bytes that one string of a footer may have
 THRIFT_ITEMS = 1_000_000  # entries that one list of a footer may have
 READ_AT_ONCE = 1 << 20
@@ -67,7 +67,7 @@ class Shard:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
     def _bytes(self) -> Any:
-        return open(self.place, "rb") if self.store is None else self.store.open(self.place, "rb")
+        return open_regular(self.place) if self.store is None else self.store.open(self.place, "rb")
 
     @contextmanager
     def opened(self) -> Iterator[pq.ParquetFile]:
@@ -120,11 +120,13 @@ class Source:
     address  as the user gave it
     shards   at least one, in the order of their names
     single   whether the address is that of one file
+    notes    what a person should know about how the files were found
     """
 
     address: str
     shards: tuple[Shard, ...]
     single: bool
+    notes: tuple[str, ...] = ()
 
     @property
     def rows(self) -> int:
@@ -178,65 +180,62 @@ class Source:
                     start += batch.num_rows
 
 
-def find_shards(address: str | Path) -> Source:
+def find_shards(address: str | Path, split: str | None = None) -> Source:
     """The shards at an address: a file, a folder (all parquet files below it), a pattern with * ? [ ], or protocol://…
 
-    Raises   BadInput: nothing there, a file that cannot be read as parquet; BadParams: an address of a kind that is
-             not known, or needs a package that is not installed
+    split    the split whose files to take, where their names tell several; see `io.splits`
+    Raises   BadInput: nothing there, a folder that cannot be listed, a file that cannot be read as parquet, files of
+             several splits; BadParams: an address of a kind that is not known, or needs a package that is not installed
     """
     text = str(address)
     store, place = connect(text) if is_remote(text) else (None, text.removeprefix("file://"))
     try:
-        base, names, single = _remote_files(store, place) if store else _local_files(place)
+        base, names, single, notes = _remote_files(store, place) if store else _local_files(place)
     except remote_errors() as error:
         raise BadInput(f"{text}: cannot be read ({error}); check the address and your access to it") from error
     if not names:
         raise BadInput(f"{text}: holds no parquet files (named *{', *'.join(SUFFIXES)}); name a file, or mend the path")
-    return Source(text, tuple(_shard(base, name, store) for name in names), single)
+    for name in names:
+        if ".." in PurePosixPath(name).parts:
+            raise BadInput(f"{text}: a file's name below it is {name!r}; must not lead out by '..'; rename it")
+    names, left = choose_split(names, split, text)
+    return Source(text, tuple(_shard(base, name, store) for name in names), single, (*notes, *left))
 
 
-def _local_files(place: str) -> tuple[str, list[str], bool]:
+def _local_files(place: str) -> tuple[str, list[str], bool, list[str]]:
+    """The folder, the files' names below it, whether one file was named, and what else to say."""
     path = Path(place)
-    if path.is_file():
-        return str(path.parent), [path.name], True
     if path.is_dir():
-        found = [Path(folder) / name for folder, _, names in os.walk(path) for name in names]
-        return place, sorted(p.relative_to(path).as_posix() for p in found if _is_shard(p.relative_to(path))), False
-    if path.exists():
-        raise BadInput(f"{place}: is no file but a device, pipe or socket; name a parquet file")
-    if not re.search(r"[*?[]", place):
-        raise BadInput(f"{place}: no such file; check the path")
+        names, notes = files_below(place)
+        return place, names, False, notes
+    if os.path.lexists(place) or not MAGIC.search(place):
+        refuse_irregular(place, "a parquet file")
+        return str(path.parent), [path.name], True, []
     base = _base(place)
-    matches = [Path(match) for match in glob(place, recursive=True) if Path(match).is_file()]
-    return base, sorted(p.relative_to(base).as_posix() if base else p.as_posix() for p in matches), False
+    pattern = str(PurePosixPath(place).relative_to(base)) if base else place
+    names, notes = files_like(base, pattern)
+    return base, names, False, notes
 
 
-def _remote_files(store: Any, place: str) -> tuple[str, list[str], bool]:
-    if re.search(r"[*?[]", place):
+def _remote_files(store: Any, place: str) -> tuple[str, list[str], bool, list[str]]:
+    """As `_local_files`."""
+    if MAGIC.search(place):
         base = _base(place)
-        return (
-            base,
-            sorted(str(PurePosixPath(p).relative_to(base)) for p in store.glob(place) if store.isfile(p)),
-            False,
-        )
+        matches = {p for p in store.glob(place) if store.isfile(p)}
+        return base, sorted(str(PurePosixPath(p).relative_to(base)) for p in matches), False, []
     if store.isfile(place):
-        return str(PurePosixPath(place).parent), [PurePosixPath(place).name], True
+        return str(PurePosixPath(place).parent), [PurePosixPath(place).name], True, []
     found = [PurePosixPath(p).relative_to(place) for p in store.find(place)]
     if not found:
         raise BadInput(f"{place}: no such file; check the address")
-    return place, sorted(str(p) for p in found if _is_shard(p)), False
+    return place, sorted(str(p) for p in found if is_shard(p)), False, []
 
 
 def _base(pattern: str) -> str:
     """The folders before the first part with a wildcard."""
     parts = PurePosixPath(pattern).parts
-    first = next(number for number, part in enumerate(parts) if re.search(r"[*?[]", part))
+    first = next(number for number, part in enumerate(parts) if MAGIC.search(part))
     return str(PurePosixPath(*parts[:first])) if first else ""
-
-
-def _is_shard(path: Path | PurePosixPath) -> bool:
-    """Hidden files and files like _metadata are none, as Spark and Hive have it."""
-    return path.suffix in SUFFIXES and not any(part.startswith((".", "_")) for part in path.parts)
 
 
 def _shard(base: str, name: str, store: Any) -> Shard:
