@@ -9,8 +9,8 @@ measured on the fitted table.
 # N rows of the fitted table, n rows of a batch, V voters, J judges, C classes
 from __future__ import annotations
 
-import os
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path

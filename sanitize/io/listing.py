@@ -15,7 +15,9 @@ from sanitize.io.regular import refuse_irregular
 SUFFIXES = (".parquet", ".parq", ".pq")
 MAGIC = re.compile(r"[*?[]")
 ANY_DEPTH = "**"
-Task = tuple[PurePosixPath, tuple[str, ...] | None]  # a folder, and what is wanted there: parts of a pattern; None = all
+Task = tuple[
+    PurePosixPath, tuple[str, ...] | None
+]  # a folder, and what is wanted there: parts of a pattern; None = all
 
 
 def is_shard(name: str | PurePosixPath) -> bool:
@@ -87,15 +89,21 @@ class _Walk:
             with os.scandir(place) as entries:
                 return sorted(entries, key=lambda entry: (entry.is_symlink(), entry.name))
         except PermissionError as error:
-            raise BadInput(f"{place}: this folder may not be listed; change its permissions, or leave it out") from error
+            raise BadInput(
+                f"{place}: this folder may not be listed; change its permissions, or leave it out"
+            ) from error
         except OSError as error:
-            raise BadInput(f"{place}: this folder cannot be listed ({error.strerror or error}); leave it out") from error
+            raise BadInput(
+                f"{place}: this folder cannot be listed ({error.strerror or error}); leave it out"
+            ) from error
 
     def _is_folder(self, name: PurePosixPath, entry: os.DirEntry[str]) -> bool:
         try:
             return entry.is_dir()
         except OSError as error:
-            raise BadInput(f"{self._place(name)}: cannot be looked at ({error.strerror or error}); remove it") from error
+            raise BadInput(
+                f"{self._place(name)}: cannot be looked at ({error.strerror or error}); remove it"
+            ) from error
 
     def _add(self, entry: os.DirEntry[str], task: Task) -> None:
         (self.linked if entry.is_symlink() else self.tasks).append(task)

@@ -28,7 +28,9 @@ def refuse_irregular(path: str | Path, wanted: str = "a file") -> None:
         mode = os.stat(path).st_mode
     except FileNotFoundError as error:
         if os.path.islink(path):
-            raise BadInput(f"{path}: is a link to {os.readlink(path)!r}, which is not there; remove the link") from error
+            raise BadInput(
+                f"{path}: is a link to {os.readlink(path)!r}, which is not there; remove the link"
+            ) from error
         raise BadInput(f"{path}: no such file; check the path") from error
     except OSError as error:
         raise BadInput(f"{path}: cannot be looked at ({error.strerror or error}); check the path") from error

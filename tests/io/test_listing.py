@@ -109,7 +109,7 @@ def test_a_folder_that_cannot_be_listed_is_named(tree, monkeypatch):
 def test_what_is_no_file_is_refused_by_name(tree):
     os.mkfifo(tree / "x.parquet")
     for find in (lambda: files_below(str(tree)), lambda: files_like(str(tree), "x*")):
-        with pytest.raises(BadInput, match="x.parquet: is a named pipe; name parquet files only, or remove it"):
+        with pytest.raises(BadInput, match=r"x\.parquet: is a named pipe; name parquet files only, or remove it"):
             find()
     with pytest.raises(BadInput, match="is a named pipe"):
         open_regular(tree / "x.parquet")
@@ -117,7 +117,7 @@ def test_what_is_no_file_is_refused_by_name(tree):
         open_regular("/dev/zero")
     (tree / "x.parquet").unlink()
     (tree / "x.parquet").symlink_to("nowhere")
-    with pytest.raises(BadInput, match="x.parquet: is a link to 'nowhere', which is not there"):
+    with pytest.raises(BadInput, match=r"x\.parquet: is a link to 'nowhere', which is not there"):
         files_below(str(tree))
 
 
@@ -145,7 +145,9 @@ def test_the_split_that_a_name_tells(name, split):
 
 def test_one_split_is_judged_and_several_are_refused():
     names = ["dev/0.parquet", "extra.parquet", "train-0.parquet", "train-1.parquet"]
-    with pytest.raises(BadInput, match=r"validation \(1 files\), no split \(1 files\), train \(2 files\).*--split NAME"):
+    with pytest.raises(
+        BadInput, match=r"validation \(1 files\), no split \(1 files\), train \(2 files\).*--split NAME"
+    ):
         choose_split(names, None, "in")
     assert choose_split(names, "val", "in")[0] == ["dev/0.parquet"]
     chosen, notes = choose_split(names, "train", "in")
