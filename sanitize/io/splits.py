@@ -1,4 +1,4 @@
-"""Which split a file belongs to, by its name, as the Hugging Face Hub reads it: train-*, data/test/…, split=validation/…"""
+"""Which split a file belongs to, by its name, as the Hugging Face Hub reads it: train-*, data/test/…, split=dev/…"""
 
 from __future__ import annotations
 
