@@ -200,6 +200,7 @@ def _read(
             inputs=columns.inputs if columns else params.data.inputs,
             image_size=params.data.image_size,
             class_names=class_names,
+            numbered=columns is not None and columns.numbered,
             allow_empty=class_names is not None,
         )
 

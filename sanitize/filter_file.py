@@ -109,6 +109,8 @@ def filter_file(
         try:
             run = Remembered(map, staging.folder / FITS, tell) if staging.lasting else map
             found = _judge(shards, params, options, digest, memory, run, steps)
+            for note in found.notes:
+                tell(note)
             parameters = parameters_sha256(params, options, found)
             with _scoring(found, steps, shards.rows) as progress:
                 tally = run_pass(

@@ -3,7 +3,7 @@
 # N rows, n rows of a batch, C classes
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 import sanitize
 from sanitize.boosting import RowVotes, collect_votes, vote_on_rows
-from sanitize.data.classes import NONE, LabelCode, count_classes, draw_sample, quotas, small_classes
 from sanitize.data.detect import Choice, choose, is_text, kind_in
-from sanitize.data.labels import declared_names
+from sanitize.data.labels import NONE, LabelEncoder, Reading, count_labels, reading_of
 from sanitize.data.predictions import Predictions, read_predictions
-from sanitize.data.recipe import Recipe, fit_recipe
+from sanitize.data.recipe import Bad, Recipe, fit_recipe
+from sanitize.data.sampling import draw_sample, quotas, small_classes
 from sanitize.data.shards import Source
 from sanitize.data.table import FloatArray, IntArray, Table
 from sanitize.errors import BadInput, BadParams
@@ -40,6 +40,7 @@ class Found:
 
     seen   which columns are looked at, as what, in words
     panel  the voters, where they were asked for
+    notes  what a person should know about the labels
     """
 
     judge: Scorer | Recorded
@@ -47,6 +48,7 @@ class Found:
     modality: str
     seen: str
     panel: Panel | None
+    notes: tuple[str, ...] = ()
 
 
 def find_choice(source: Source, params: Params, embeddings: str | None = None) -> Choice:
@@ -60,13 +62,17 @@ def find_choice(source: Source, params: Params, embeddings: str | None = None) -
     if embeddings is not None and choice.modality != "vector":
         kind = schema.field(embeddings).type
         raise BadInput(f"{source.address}: column {embeddings!r} has type {kind}; embeddings must be lists of numbers")
-    source.refuse_unlike([choice.label, *choice.inputs])
+    source.refuse_unlike(choice.label, choice.inputs)
     return choice
 
 
 def _texts(source: Source, schema: pa.Schema) -> pa.Table:
     names = [field.name for field in schema if is_text(field.type) and schema.names.count(field.name) == 1]
-    names = [name for name in names if all(name in dict(s.keys) or name in s.schema.names for s in source.shards)]
+    names = [
+        name
+        for name in names
+        if all(name in dict(s.keys) or schema.field(name).type in _types_of(s.schema, name) for s in source.shards)
+    ]
     if not names:
         return pa.table({})
     batches, rows = [], 0
@@ -78,23 +84,32 @@ def _texts(source: Source, schema: pa.Schema) -> pa.Table:
     return pa.Table.from_batches(batches).slice(0, SAMPLE_ROWS) if batches else pa.table({})
 
 
+def _types_of(schema: pa.Schema, name: str) -> list[pa.DataType]:
+    return [field.type for field in schema if field.name == name]
+
+
+def _labels(source: Source, label: str) -> Iterator[tuple[Reading, pa.Array]]:
+    """The label column batch by batch, each with how its file holds labels."""
+    for shard, _, batch in source.batches([label]):
+        yield reading_of(shard.schema, label, shard.name), batch.column(0)
+
+
 def find_classes(source: Source, label: str, rules: Rules, params: Params) -> tuple[Classes, IntArray]:
     """The classes, and how many rows each judged one has, int64 [C]. BadInput: fewer than two can be judged."""
     origin = source.address
-    columns = (batch.column(0) for _, _, batch in source.batches([label]))
-    counted, _ = count_classes(columns, source.schema, label, origin)
     least = max(rules.least_class, params.ispl.components)
+    values = count_labels(_labels(source, label), label, origin)
+    code = LabelEncoder.fit(values, label, origin, least)
+    counted = code.rows(values)
     small = {name: counted[name] for name in small_classes(counted, least)}
-    judged = tuple(name for name in counted if name not in small)
-    present = [name for name in judged if counted[name]]
-    if len(present) < 2:
-        only = f"one class only, {present[0]!r}" if present else "no class"
+    judged = tuple(name for name in counted if counted[name] and name not in small)
+    if len(judged) < 2:
+        only = f"one class only, {judged[0]!r}" if judged else "no class"
         few = f" with {least} rows or more; {len(small)} others have fewer" if small else ""
         raise BadInput(
             f"{origin}: label column {label!r} has {only}{few}; must have at least 2; add rows of other classes, or "
             f"name another label column"
         )
-    code = LabelCode(tuple(counted), declared_names(source.schema, label, origin))
     places = {name: place for place, name in enumerate(judged)}
     to_panel = np.array([places.get(name, NONE) for name in counted], np.int64)
     return Classes(code, small, to_panel, judged), np.array([counted[name] for name in judged], np.int64)
@@ -116,14 +131,17 @@ def take_panel(
                 f"{source.address}: column {feature.name!r} has type {schema.field(feature.name).type}; the voters "
                 f"were fitted to a column of kind {feature.kind}; fit them again"
             )
-    source.refuse_unlike([recipe.label, *recipe.inputs])
-    code = LabelCode(recipe.classes, declared_names(schema, recipe.label, source.address))
+    source.refuse_unlike(recipe.label, recipe.inputs)
+    values = count_labels(_labels(source, recipe.label), recipe.label, source.address)
+    code = LabelEncoder.known(
+        recipe.classes, recipe.numbers, values, recipe.label, source.address, "the file that the voters were fitted to"
+    )
     classes = Classes(code, {}, np.arange(len(recipe.classes)), recipe.classes)
     rows = Rows(source, recipe, classes, rules)
     bench = Bench(panel, device)
     more = _predictions(source, pred_probs, classes)
     seen = f"{recipe.seen}; {len(panel.voters)} voters fitted before"
-    return Found(Scorer(bench, rows, more, threads), recipe, _modality(recipe), seen, panel)
+    return Found(Scorer(bench, rows, more, threads), recipe, _modality(recipe), seen, panel, code.notes)
 
 
 def _predictions(source: Source, path: Path | None, classes: Classes) -> list[Predictions]:
@@ -183,7 +201,7 @@ def fit_judge(
     else:
         assert fit.panel is not None
         judge = Scorer(Bench(fit.panel, params.learner.device), rows, more, threads)
-    return Found(judge, fit.recipe, choice.modality, fit.recipe.seen, fit.panel)
+    return Found(judge, fit.recipe, choice.modality, fit.recipe.seen, fit.panel, classes.code.notes)
 
 
 def _sample(
@@ -192,8 +210,8 @@ def _sample(
     """The positions of a stratified sample, ascending."""
     quota_C = quotas(rows_C, total, max(rules.least_class, params.ispl.components))
     codes = (
-        np.append(classes.to_panel, NONE)[classes.code.encode(batch.column(0), label, source.address)]
-        for _, _, batch in source.batches([label])
+        classes.judged_of(classes.code.encode(column, reading, label, source.address)[0])
+        for reading, column in _labels(source, label)
     )
     return draw_sample(codes, quota_C, params.seed)
 
@@ -213,10 +231,11 @@ def _fit(
     steps: Steps,
 ) -> Fit:
     """Fit to the rows at `positions`, or to all of them, whose verdicts are then known."""
-    table, owners = _gathered(source, [*choice.inputs, choice.label], positions)
+    table, code_N, wrong, owners = _gathered(source, choice, classes, positions)
     recipe = fit_recipe(table, choice, classes.judged, params.data.image_size, rules.image_root)
+    recipe = recipe.model_copy(update={"numbers": classes.code.numbers})
     inputs, code_n, panel_n, judged_n, reason_n, keep_n = Rows(source, recipe, classes, rules).read(
-        table, owners.name_of
+        table, code_N, wrong, owners.name_of
     )
     del table  # images as bytes are no longer needed beside their pixels
     judged = np.flatnonzero(judged_n)
@@ -300,21 +319,29 @@ class Owners:
         raise AssertionError("a row beyond the last shard")
 
 
-def _gathered(source: Source, columns: Sequence[str], positions: IntArray | None) -> tuple[pa.Table, Owners]:
-    """The columns of all rows, or of those at `positions` (ascending)."""
-    types = pa.schema([(name, source.schema.field(name).type) for name in columns])
-    batches, first = [], 0
-    for _, _, batch in source.batches(columns):
+def _gathered(
+    source: Source, choice: Choice, classes: Classes, positions: IntArray | None
+) -> tuple[pa.Table, IntArray, Bad, Owners]:
+    """The inputs of all rows, or of those at `positions` (ascending); their labels as codes, and what is wrong."""
+    types = pa.schema([(name, source.schema.field(name).type) for name in choice.inputs])
+    batches: list[pa.RecordBatch] = []
+    codes = [np.empty(0, np.int64)]
+    wrong: Bad = {}
+    first = taken = 0
+    for shard, _, batch in source.batches([*choice.inputs, choice.label]):
         last = first + batch.num_rows
-        if positions is None:
-            batches.append(batch)
-        else:
+        if positions is not None:
             inside = positions[np.searchsorted(positions, first) : np.searchsorted(positions, last)] - first
-            if len(inside):
-                batches.append(pa.Table.from_batches([batch]).take(pa.array(inside)).combine_chunks().to_batches()[0])
-        first = last
-    table = pa.Table.from_batches([pa.RecordBatch.from_arrays(batch.columns, schema=types) for batch in batches], types)
-    return table.unify_dictionaries(), Owners(source, positions)
+            taken_of = pa.Table.from_batches([batch]).take(pa.array(inside)).combine_chunks()
+            batch = taken_of.to_batches()[0] if len(inside) else batch.slice(0, 0)
+        reading = reading_of(shard.schema, choice.label, shard.name)
+        code_n, bad = classes.code.encode(batch.column(len(choice.inputs)), reading, choice.label, shard.name)
+        wrong |= {taken + row: cause for row, cause in bad.items()}
+        codes.append(code_n)
+        batches.append(pa.RecordBatch.from_arrays(batch.columns[: len(choice.inputs)], schema=types))
+        first, taken = last, taken + batch.num_rows
+    table = pa.Table.from_batches(batches, types)
+    return table.unify_dictionaries(), np.concatenate(codes), wrong, Owners(source, positions)
 
 
 def _refuse_too_few(

@@ -15,9 +15,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from sanitize.boosting import RowVotes
-from sanitize.data.classes import NONE, LabelCode
+from sanitize.data.labels import NONE, UNLABELLED, LabelEncoder, reading_of
 from sanitize.data.predictions import Predictions
-from sanitize.data.recipe import Recipe
+from sanitize.data.recipe import Bad, Recipe
 from sanitize.data.shards import Shard, Source
 from sanitize.data.table import BoolArray, IntArray
 from sanitize.errors import BadInput
@@ -28,6 +28,7 @@ from sanitize.panel import UNASKED, Bench
 
 UNREADABLE = "unreadable"
 TOO_FEW = "too few to judge"
+NO_LABEL = "unlabelled"
 
 
 @dataclass(frozen=True)
@@ -40,10 +41,14 @@ class Classes:
     judged    the names of the judged ones
     """
 
-    code: LabelCode
+    code: LabelEncoder
     small: dict[str, int]
     to_panel: IntArray
     judged: tuple[str, ...]
+
+    def judged_of(self, code_n: IntArray) -> IntArray:
+        """int64 [n], places among the judged classes, NONE for all others."""
+        return np.append(self.to_panel, NONE)[np.where(code_n < 0, len(self.to_panel), code_n)]
 
 
 class Rows:
@@ -53,22 +58,19 @@ class Rows:
         self.source, self.recipe, self.classes, self.rules = source, recipe, classes, rules
 
     def read(
-        self, columns: pa.Table, name_of: Callable[[int], str]
+        self, columns: pa.Table, code_n: IntArray, wrong: Bad, name_of: Callable[[int], str]
     ) -> tuple[NDArray[Any], IntArray, IntArray, BoolArray, NDArray[np.object_], BoolArray]:
         """Everything about some rows.
 
-        columns  with the recipe's label and inputs
+        columns  with the recipe's inputs
+        code_n   int64 [n], of `LabelEncoder.encode`, as is `wrong`
         name_of  position -> "FILE: row NUMBER", for messages
         Returns  inputs of all rows; label's place among all classes [n]; among the judged ones [n]; whether a row can
                  be judged [n]; the reasons of the others [n]; and whether the others are kept [n]
         """
         label = self.recipe.label
-        column = columns.column(label).combine_chunks()
-        if isinstance(column, pa.ChunkedArray):
-            column = pa.concat_arrays(column.chunks)
-        code_n = self.classes.code.encode(column, label, self.source.address)
         inputs, bad = self.recipe.decode(columns, self.rules.image_root)
-        panel_n = np.where(code_n >= 0, self.classes.to_panel[code_n], NONE)
+        panel_n = self.classes.judged_of(code_n)
         reason_n = np.full(len(code_n), KEPT, object)
         keep_n = np.ones(len(code_n), np.bool_)
         for row in np.flatnonzero(panel_n < 0):
@@ -76,27 +78,19 @@ class Rows:
                 name = self.classes.code.names[code_n[row]]
                 reason_n[row] = f"{TOO_FEW}: class {name} has {self.classes.small[name]} rows"
                 keep_n[row] = self._kept(self.rules.on_small_class, name_of, int(row), reason_n[row])
-        for row in np.flatnonzero(code_n < 0):
-            value = column[int(row)]
-            what = "is null" if not value.is_valid else f"is {_shown(value)}, which is none of the classes"
-            bad.setdefault(int(row), f"label column {label!r}: {what}")
+        reason_n[code_n == UNLABELLED] = f"{NO_LABEL}: label column {label!r} is -1, which no name stands for"
+        for place, cause in wrong.items():
+            bad.setdefault(place, cause)
         for place, cause in bad.items():
             reason_n[place] = f"{UNREADABLE}: {cause}"
             keep_n[place] = self._kept(self.rules.on_bad_row, name_of, place, cause)
         judged_n = (panel_n >= 0) & (reason_n == KEPT)
-        return inputs, code_n, panel_n, judged_n, reason_n, keep_n
+        return inputs, np.maximum(code_n, NONE), panel_n, judged_n, reason_n, keep_n
 
     def _kept(self, rule: OnBad, name_of: Callable[[int], str], row: int, cause: str) -> bool:
         if rule == "fail":
             raise BadInput(f"{name_of(row)}, {cause}; mend or drop such rows, or let them be kept or rejected")
         return rule == "keep"
-
-
-def _shown(value: pa.Scalar) -> str:
-    try:
-        return repr(value.as_py())[:60]
-    except UnicodeDecodeError:
-        return "no UTF-8"
 
 
 def laid_out(
@@ -146,8 +140,12 @@ class Scorer:
     def __call__(self, shard: Shard, start: int, first: int, batch: pa.RecordBatch) -> Verdicts:
         """See `filter_pass.Judge`."""
         seen = pa.Table.from_batches([shard.with_keys(batch, self.columns)])
+        label = self.rows.recipe.label
+        reading = reading_of(shard.schema, label, shard.name)
         inputs, code_n, panel_n, judged_n, reason_n, keep_n = self.rows.read(
-            seen, lambda row: f"{shard.name}: row {start + row}"
+            seen,
+            *self.rows.classes.code.encode(seen.column(label), reading, label, shard.name),
+            lambda row: f"{shard.name}: row {start + row}",
         )
         judged = np.flatnonzero(judged_n)
         if not len(judged):

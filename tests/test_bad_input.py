@@ -162,7 +162,7 @@ DATA = {
     ),
     "labels with fractions": (
         lambda: labelled([0.5, 1.5] * 60),
-        ["label column 'label' has type double", "must be integers, strings", "cast it to int64"],
+        ["label column 'label' is 0.5 in row 0", "labels that are numbers must be whole", "write the classes as text"],
     ),
     "no label column": (
         lambda: pq.read_table("in.parquet").rename_columns(["id", "features", "kind", "note"]),

@@ -140,7 +140,7 @@ def test_it_can_be_cloned_and_set():
         ),
         (np.zeros((120, 3, 8, 8), np.uint8), None, r"images must be uint8 \[N, H, W, 1 or 3\]; got uint8"),
         (np.zeros((119, 2)), None, "got 120 ids, 119 inputs, 120 labels"),
-        (None, np.zeros(120), "y: label column 'y' has type double; must be integers, strings"),
+        (None, np.full(120, 0.5), "y: label column 'y' is 0.5 in row 0; labels that are numbers must be whole"),
         (None, np.zeros(120, int), "y: label column 'y' has one class only, '0'; must have at least 2"),
         (None, pd.Series(["a", None] * 60), "y: label column 'y' is null in 60 of 120 rows"),
         (None, np.zeros((120, 2), int), r"y: has shape \[120, 2\]; must be \[N\], one label per row"),

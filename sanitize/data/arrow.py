@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sanitize.data.columns import Columns, pick_columns
 from sanitize.data.features import decode_numeric, decode_vectors, encode_numbers, encode_vectors, storage
 from sanitize.data.images import Pixels, decode_images, encode_images
-from sanitize.data.labels import HUGGING_FACE, decode_labels, encode_labels
+from sanitize.data.labels import HUGGING_FACE, declared_names, decode_labels, encode_labels
 from sanitize.data.table import FloatArray, IntArray, Table
 
 IMAGE = pa.struct([pa.field("bytes", pa.binary()), pa.field("path", pa.string())])  # the Hugging Face convention
@@ -28,6 +28,7 @@ def decode_table(
     inputs: Sequence[str] | None = None,
     image_size: int | None = None,
     class_names: Sequence[str] | None = None,
+    numbered: bool = False,
     origin: str = "the table",
 ) -> tuple[Table, Columns]:
     """Decode an Arrow table into a Table whose ids are 0..N-1.
@@ -36,13 +37,15 @@ def decode_table(
     inputs       input columns; None = found
     image_size   resize images to this many pixels square; None = all must have one size
     class_names  the classes of the training table, for another table of the same data; None = this table's own
+    numbered     of the training table's Columns: whether numbers without names are places of `class_names`
     origin       the file's name, for messages
     Returns      the Table, and which columns it was made from
     Raises       BadInput, BadParams: as columns.pick_columns, labels.encode_labels, images.decode_images,
                  features.decode_vectors and features.decode_numeric
     """
     columns = pick_columns(arrow.schema, label=label, inputs=inputs, origin=origin)
-    labels, names = encode_labels(arrow, columns.label, class_names=class_names, origin=origin)
+    labels, names = encode_labels(arrow, columns.label, class_names=class_names, numbered=numbered, origin=origin)
+    own = declared_names(arrow.schema, columns.label, origin) is not None
     first = columns.inputs[0]
     values: NDArray[Any]
     if columns.modality == "image":
@@ -52,7 +55,7 @@ def decode_table(
     else:
         values = decode_numeric(arrow, columns.inputs, origin=origin)
     ids = np.arange(arrow.num_rows, dtype=np.int64)
-    return Table(ids, values, labels, names, columns.modality), replace(columns, class_names=names)
+    return Table(ids, values, labels, names, columns.modality), replace(columns, class_names=names, numbered=own)
 
 
 def image_table(images: Pixels, labels: IntArray, class_names: Sequence[str]) -> pa.Table:

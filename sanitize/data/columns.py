@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
-from sanitize.data.labels import encode_labels
+from sanitize.data.labels import declared_names, encode_labels
 from sanitize.data.table import Modality
 from sanitize.errors import BadInput, BadParams
 
@@ -27,6 +27,7 @@ class Columns:
     modality     "image", "vector" or "tabular"
     class_names  C strings, the name of label 0..C-1; empty if only the schema has been looked at
     found        how, in words
+    numbered     whether the class names are ClassLabel names, of the numbers 0..C-1
     """
 
     label: str
@@ -34,6 +35,7 @@ class Columns:
     modality: Modality
     class_names: tuple[str, ...]
     found: str
+    numbered: bool = False
 
 
 def kind_of(kind: pa.DataType) -> Modality | None:
@@ -186,13 +188,15 @@ def find_columns(
     label: str | None = None,
     inputs: Sequence[str] | None = None,
     class_names: Sequence[str] | None = None,
+    numbered: bool = False,
     origin: str = "the table",
 ) -> Columns:
     """`pick_columns`, and the class names from the labels' values or the schema's ClassLabel.
 
     class_names  the classes of the training table, if this is another table of the same data; None = this table's own
+    numbered     of the training table's Columns
     Raises       as `pick_columns` and `labels.encode_labels`
     """
     columns = pick_columns(table.schema, label=label, inputs=inputs, origin=origin)
-    _, names = encode_labels(table, columns.label, class_names=class_names, origin=origin)
-    return replace(columns, class_names=names)
+    _, names = encode_labels(table, columns.label, class_names=class_names, numbered=numbered, origin=origin)
+    return replace(columns, class_names=names, numbered=declared_names(table.schema, columns.label, origin) is not None)

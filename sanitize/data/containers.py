@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from sanitize.data.columns import find_label
 from sanitize.data.detect import choose
-from sanitize.data.labels import declared_names
+from sanitize.data.labels import declared_names, encode_labels
 from sanitize.data.recipe import fit_recipe
 from sanitize.data.table import IntArray, Modality
 from sanitize.errors import BadInput
@@ -70,6 +70,7 @@ def read_columns(
         name = name or find_label(rows.column_names, rows.column_names, ORIGIN)
         if name not in rows.column_names:
             raise BadInput(f"X: no column {name!r}; columns are {', '.join(rows.column_names)}; name one of them as y")
+        encode_labels(rows, name, origin=ORIGIN)  # refuses what the command does not take, by its names
         column = rows.column(name)
         column = column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
         code_N, values = labels(column)

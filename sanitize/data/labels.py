@@ -1,112 +1,360 @@
-"""Labels: a column's own values <-> 0..C-1 and class names. Integers, strings, dictionaries of them, booleans."""
+"""Labels: a column's own values <-> 0..C-1 and class names. A class is its name, whatever file a row stands in.
 
-# N rows, C classes
+Texts, whole numbers (integers, whole floats and decimals), booleans, and dictionaries of them. Numbers whose names the
+schema declares (ClassLabel) are those names; other values are their own text. Files of one data set may number their
+classes in another order, hold them in other types, or hold names where others hold numbers.
+"""
+
+# N rows, n rows of a batch, C classes
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from typing import TypeVar
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from sanitize.data.label_values import HUGGING_FACE, Reading, declared_names, distinct, is_whole, reading_of, value_type
+from sanitize.data.label_words import notes_on, refuse_variants
 from sanitize.data.table import IntArray
 from sanitize.errors import BadInput
 
-Column = TypeVar("Column", pa.Array, pa.ChunkedArray)
-HUGGING_FACE = b"huggingface"  # the schema metadata's key for the Features JSON
+__all__ = ["HUGGING_FACE", "NONE", "UNLABELLED", "LabelEncoder", "Reading", "count_labels", "declared_names"]
+__all__ += ["decode_labels", "encode_labels", "reading_of"]
+
+MOST_CLASSES = 10_000
+IDENTIFIER = 100  # rows from which on a label that is another one in every row is an identifier
+SHOWN = 5
+NONE = -1  # the code of a label that is null, or no class
+UNLABELLED = -2  # the code of the number -1 where it has no name
+Value = int | str | bool | None
+Counted = Mapping[Reading, Counter[Value]]
 
 
-def declared_names(schema: pa.Schema, label: str, origin: str = "the table") -> tuple[str, ...] | None:
-    """The ClassLabel names that the schema metadata declare for integer column `label`; None if they declare none.
+@dataclass(frozen=True)
+class LabelEncoder:
+    """The number of every class, for any file of a data set.
 
-    Raises   BadInput: the metadata under the key `huggingface` are no JSON
+    names       all classes; a label's code is its place here
+    numbers     what numbers without names are places of: the one list of ClassLabel names that all files with names
+                have; () = such numbers are classes by their own text
+    unlabelled  whether the number -1, where nothing names it, stands for "no label"
+    notes       what a person should know about how the labels were taken
     """
-    text = (schema.metadata or {}).get(HUGGING_FACE)
-    if text is None or not pa.types.is_integer(schema.field(label).type):
-        return None
-    try:
-        feature = json.loads(text)["info"]["features"][label]
-        names = feature["names"] if feature["_type"] == "ClassLabel" else None
-    except (KeyError, TypeError):  # other features, or none for this column
-        return None
-    except ValueError as error:
-        raise BadInput(f"{origin}: schema metadata 'huggingface' is no JSON ({error}); mend or remove it") from error
-    return tuple(str(name) for name in names) if names else None
+
+    names: tuple[str, ...]
+    numbers: tuple[str, ...] = ()
+    unlabelled: bool = False
+    notes: tuple[str, ...] = ()
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {name: place for place, name in enumerate(self.names)}
+
+    def code(self, value: Value, reading: Reading) -> int:
+        """The place of one value, NONE or UNLABELLED."""
+        if value is None:
+            return NONE
+        names = reading.names or (self.numbers if reading.family == "number" else ())
+        if names:
+            assert isinstance(value, int)
+            if 0 <= value < len(names):
+                return self._places.get(names[value], NONE)
+            return UNLABELLED if value == -1 else NONE
+        if reading.family == "number" and value == -1 and self.unlabelled:
+            return UNLABELLED
+        return self._places.get(str(value), NONE)
+
+    def encode(
+        self, column: pa.Array | pa.ChunkedArray, reading: Reading, label: str, origin: str
+    ) -> tuple[IntArray, dict[int, str]]:
+        """A label column, or a batch of it, as numbers.
+
+        column   [n], of the file that `reading` is about
+        Returns  int64 [n], places in `names`, NONE for null and for values that are no class, UNLABELLED; and what is
+                 wrong with the rows that are NONE, by position
+        Raises   BadInput: values that are no labels (see `distinct`)
+        """
+        codes, wrong, start = [], {}, 0
+        for chunk in column.chunks if isinstance(column, pa.ChunkedArray) else [column]:
+            values, places_n = distinct(chunk, label, origin)
+            known = np.array([*(self.code(value, reading) for value in values), NONE], np.int64)
+            code_n = known[places_n]
+            for row in np.flatnonzero(code_n == NONE).tolist():
+                value = None if places_n[row] < 0 else values[places_n[row]]
+                what = "is null" if value is None else f"is {_short(value)}, which is none of the classes"
+                wrong[start + row] = f"label column {label!r}: {what}"
+            codes.append(code_n)
+            start += len(chunk)
+        return (np.concatenate(codes) if codes else np.empty(0, np.int64)), wrong
+
+    def rows(self, counted: Counted) -> dict[str, int]:
+        """Rows of every class, in the order of `names`."""
+        rows_C = np.zeros(len(self.names), np.int64)
+        for reading, values in counted.items():
+            for value, count in values.items():
+                code = self.code(value, reading)
+                if code >= 0:
+                    rows_C[code] += count
+        return dict(zip(self.names, rows_C.tolist(), strict=True))
+
+    @classmethod
+    def fit(cls, counted: Counted, label: str, origin: str, least: int = 1) -> LabelEncoder:
+        """The classes of a data set.
+
+        counted  of `count_labels`
+        least    rows that a class has at least to be judged: classes of so many must not differ in spaces alone
+        Returns  classes in the order of the ClassLabel names, or of the sorted values
+        Raises   BadInput: files whose labels have nothing to do with each other, classes that are one by all likelihood
+        """
+        used = {reading: values for reading, values in counted.items() if set(values) - {None}}
+        named = [reading for reading in used if reading.names]
+        plain: dict[str, set[Value]] = {
+            reading.family: set(values) - {None} for reading, values in used.items() if not reading.names
+        }
+        said = _agreed(named, plain, label, origin)
+        orders = {reading.names for reading in named}
+        numbers = (orders.pop() or ()) if len(orders) == 1 else ()
+        whole = {value for value in plain.get("number", set()) if isinstance(value, int)}
+        unlabelled = -1 in whole and min(whole) == -1 and len(whole) > 2
+        names: dict[str, None] = {}
+        for reading in named:
+            names |= dict.fromkeys(reading.names or ())
+        if not numbers:
+            names |= dict.fromkeys(str(value) for value in sorted(whole) if not (unlabelled and value == -1))
+        for family in ("text", "boolean"):
+            names |= dict.fromkeys(str(value) for value in sorted(plain.get(family, set()), key=str))
+        encoder = cls(tuple(names), numbers, unlabelled)
+        return encoder._noted(counted, label, origin, said, least)
+
+    @classmethod
+    def known(
+        cls,
+        names: Sequence[str],
+        numbers: Sequence[str] | None,
+        counted: Counted,
+        label: str,
+        origin: str,
+        whose: str = "the training file",
+    ) -> LabelEncoder:
+        """The classes of before, for other files.
+
+        names    all classes
+        numbers  the ClassLabel names that the numbers 0..C-1 had; () = labels were values; None = that is not known
+        counted  of the other files, `count_labels`
+        whose    where the classes come from, for messages
+        Raises   BadInput: no label is one of the classes; numbers without names that could be meant in two ways
+        """
+        plain = counted.get(Reading("number"), Counter())
+        whole = sorted(value for value in plain if isinstance(value, int) and value != -1)
+        by_value = [str(value) in set(names) for value in whole]
+        places: tuple[str, ...] = ()
+        said = []
+        if numbers and whole and not _same_places(whole, numbers):
+            inside = whole[0] >= 0 and whole[-1] < len(numbers)
+            if inside and any(by_value):
+                raise BadInput(
+                    f"{origin}: label column {label!r} holds numbers without names, such as {whole[0]}, which are "
+                    f"names of classes and, as numbers of {whose}, other classes ({_short(numbers[whole[0]])}); "
+                    f"write the names as text, or declare them (ClassLabel)"
+                )
+            if inside:
+                places = tuple(numbers)
+                pairs = [f"{value} is {_short(numbers[value])}" for value in whole[:SHOWN]]
+                more = ", …" if len(whole) > SHOWN else ""
+                said.append(
+                    f"label column {label!r} holds numbers without names; they are taken as the numbers of {whose}: "
+                    f"{', '.join(pairs)}{more}"
+                )
+        encoder = cls(tuple(names), places, "-1" not in names)
+        total = sum(sum(values.values()) for values in counted.values())
+        if total and not any(encoder.rows(counted).values()):
+            seen = [_short(value) for values in counted.values() for value in list(values)[:SHOWN]][:SHOWN]
+            older = (
+                "; these voters were saved by a version that did not tell which numbers classes had: save them again"
+                if numbers is None and whole
+                else ""
+            )
+            raise BadInput(
+                f"{origin}: label column {label!r} has none of the classes of {whose} in any of {total} rows: it holds "
+                f"{', '.join(seen)}, the classes are {_listed(names)}; write the same names in both{older}"
+            )
+        return encoder._noted(counted, label, origin, said, total + 1)
+
+    def _noted(self, counted: Counted, label: str, origin: str, said: Sequence[str], least: int) -> LabelEncoder:
+        """With its notes. BadInput: as `refuse_variants`."""
+        rows = self.rows(counted)
+        refuse_variants({name: count for name, count in rows.items() if count >= least}, label, origin)
+        without = sum(
+            count
+            for reading, values in counted.items()
+            for value, count in values.items()
+            if self.code(value, reading) == UNLABELLED
+        )
+        notes = [*said, *notes_on(rows, without, label)]
+        return LabelEncoder(self.names, self.numbers, self.unlabelled, tuple(f"{origin}: {note}" for note in notes))
+
+
+def _agreed(named: Sequence[Reading], plain: Mapping[str, set[Value]], label: str, origin: str) -> list[str]:
+    """What to say about files that hold labels in several ways. BadInput: they do not fit together."""
+    hint = f"; write the same names, or the same numbers, in column {label!r} of all files"
+    texts = {str(value) for value in plain.get("text", set())}
+    if "boolean" in plain and (named or "number" in plain or not texts <= {"True", "False"}):
+        others = "ClassLabel numbers" if named else "numbers" if "number" in plain else "texts"
+        raise BadInput(f"{origin}: labels are booleans in some files and {others} in others{hint}")
+    if texts and named and not texts & _names_of(named):
+        raise BadInput(
+            f"{origin}: labels are texts such as {_short(min(texts))} in some files, but none of them is one of the "
+            f"ClassLabel names {_listed(sorted(_names_of(named)))} of others{hint}"
+        )
+    numbers = sorted(value for value in plain.get("number", set()) if isinstance(value, int))
+    if numbers and texts and not named:
+        odd = sorted(text for text in texts if not is_whole(text))
+        if odd:
+            raise BadInput(
+                f"{origin}: labels are numbers such as {numbers[0]} in some files and texts such as {_short(odd[0])} "
+                f"in others{hint}"
+            )
+        return [f"label column {label!r} holds numbers in some files and the same as texts in others"]
+    if not numbers or not named:
+        return []
+    orders = {reading.names for reading in named}
+    (first, *_) = orders
+    assert first is not None
+    inside = numbers[0] >= -1 and numbers[-1] < len(first)
+    other = [str(number) for number in numbers if number >= 0 and str(number) in _names_of(named)]
+    if len(orders) > 1 or not inside or (other and not _same_places(numbers, first)):
+        raise BadInput(
+            f"{origin}: labels are numbers without names in some files, such as {numbers[-1]}, and ClassLabel numbers "
+            f"with names in others, {' or '.join(_listed(order or ()) for order in sorted(orders, key=str)[:2])}; "
+            f"which class a number stands for cannot be told{hint}"
+        )
+    return [
+        f"label column {label!r} has names in some files and numbers alone in others: these are taken as the numbers "
+        f"of {_listed(first)}"
+    ]
+
+
+def _same_places(numbers: Iterable[int], names: Sequence[str]) -> bool:
+    """Whether every number is the name of its own place."""
+    return all(number < len(names) and names[number] == str(number) for number in numbers if number >= 0)
+
+
+def _names_of(named: Sequence[Reading]) -> set[str]:
+    return {name for reading in named for name in reading.names or ()}
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(_short(name) for name in names[:SHOWN]) + more
+
+
+def count_labels(columns: Iterable[tuple[Reading, pa.Array]], label: str, origin: str) -> dict[Reading, Counter[Value]]:
+    """Rows of every value, for each way in which files hold them.
+
+    columns  the label column batch by batch, each with how its file holds labels
+    Raises   BadInput: values that are no labels, more than MOST_CLASSES of them, another one in every row
+    """
+    counted: dict[Reading, Counter[Value]] = {}
+    rows = 0
+    for reading, column in columns:
+        values, places_n = distinct(column, label, origin, rows)
+        rows += len(column)
+        found = counted.setdefault(reading, Counter())
+        times = np.bincount(places_n + 1, minlength=len(values) + 1).tolist()
+        for value, count in zip([None, *values], times, strict=True):
+            if count:
+                found[value] += count
+        if sum(map(len, counted.values())) > MOST_CLASSES:
+            raise BadInput(
+                f"{origin}: label column {label!r} has more than {MOST_CLASSES} values; name another with data.label "
+                f"(--label)"
+            )
+    if rows >= IDENTIFIER and sum(map(len, counted.values())) == rows:
+        raise BadInput(
+            f"{origin}: label column {label!r} has another value in every one of {rows} rows, as an identifier has; "
+            f"name the column of the classes with data.label (--label)"
+        )
+    return counted
 
 
 def encode_labels(
-    table: pa.Table, label: str, *, class_names: Sequence[str] | None = None, origin: str = "the table"
+    table: pa.Table,
+    label: str,
+    *,
+    class_names: Sequence[str] | None = None,
+    numbered: bool = False,
+    origin: str = "the table",
 ) -> tuple[IntArray, tuple[str, ...]]:
     """A label column as numbers.
 
-    table        with the column `label`: integers, strings, a dictionary of them, or booleans
+    table        with the column `label`: see the module
     class_names  the classes of the training table, for another table of the same data: the same name gets the same
                  number. None = the schema's ClassLabel names, or else the column's own values, sorted
+    numbered     whether `class_names` are ClassLabel names, so that numbers without names are places of them
     origin       the file's name, for messages
     Returns      labels int64 [N], 0..C-1, and the C class names
     Raises       BadInput: another type, nulls, a value that is no class; fewer than two classes in a table with rows
                  (not asked if `class_names` is given)
     """
-    column = plain_labels(table.column(label), label, origin)
-    if column.null_count:
-        rows = np.flatnonzero(pc.is_null(column).to_numpy())
+    column = table.column(label)
+    reading = reading_of(table.schema, label, origin)
+    counted = count_labels(((reading, chunk) for chunk in column.chunks), label, origin)
+    empty = sum(values[None] for values in counted.values())
+    if empty:
+        rows = _rows_of(column, label, origin)
         raise BadInput(
-            f"{origin}: label column {label!r} is null in {len(rows)} of {len(column)} rows ({_rows(rows)}); "
+            f"{origin}: label column {label!r} is null in {empty} of {len(column)} rows ({rows}); "
             f"fill or drop such rows first"
         )
-    declared = declared_names(table.schema, label, origin)
-    if declared is not None:
-        codes = column.to_numpy().astype(np.int64)
-        _refuse(codes, (codes < 0) | (codes >= len(declared)), label, origin, f"0..{len(declared) - 1}, as its names")
-        values: list[str] = list(declared)
-    else:
-        unique, codes = np.unique(column.to_numpy(), return_inverse=True)
-        codes = codes.astype(np.int64)
-        values = [str(value) for value in unique]
     if class_names is None:
-        present = np.unique(codes)
-        if len(codes) and len(present) < 2:
-            raise BadInput(
-                f"{origin}: label column {label!r} has one class only, {values[present[0]]!r}; must have at least 2; "
-                f"add rows of other classes, or name another label column"
-            )
-        return codes, tuple(values)
-    wanted = {name: number for number, name in enumerate(class_names)}
-    to_wanted = np.array([wanted.get(value, -1) for value in values], np.int64)
-    known = to_wanted[codes] if len(codes) else codes
-    _refuse([values[c] for c in codes], known < 0, label, origin, f"one of the classes {', '.join(class_names)}")
-    return known, tuple(class_names)
-
-
-def plain_labels(column: Column, label: str, origin: str) -> Column:
-    """A label column, or a batch of it, without a dictionary: integers, strings or booleans. BadInput: another type."""
-    kind = column.type
-    if pa.types.is_dictionary(kind):
-        column, kind = column.cast(kind.value_type), kind.value_type
-    if pa.types.is_string_view(kind) or pa.types.is_large_string(kind):
-        return column.cast(pa.string())
-    if pa.types.is_integer(kind) or pa.types.is_string(kind) or pa.types.is_boolean(kind):
-        return column
-    remedy = "cast it to int64" if pa.types.is_floating(kind) else "convert it, or name another column with data.label"
-    raise BadInput(
-        f"{origin}: label column {label!r} has type {column.type}; must be integers, strings, a dictionary of them, "
-        f"or booleans; {remedy}"
-    )
-
-
-def _refuse(values: Sequence[str] | IntArray, wrong: np.ndarray, label: str, origin: str, bound: str) -> None:
-    rows = np.flatnonzero(wrong)
-    if len(rows):
+        encoder = LabelEncoder.fit(counted, label, origin)
+        bound = f"0..{len(encoder.names) - 1}, as its names"
+    else:
+        encoder = LabelEncoder.known(class_names, class_names if numbered else (), counted, label, origin)
+        bound = f"one of the classes {_listed(class_names)}"
+    codes, _ = encoder.encode(column, reading, label, origin)
+    wrong = np.flatnonzero(codes < 0)
+    if len(wrong):
+        row = int(wrong[0])
+        value = distinct(column.slice(row, 1).chunk(0), label, origin)[0][0]
+        remedy = "drop such rows first"
+        if codes[row] == UNLABELLED:
+            remedy = "-1 without a name stands for no label: drop such rows first, or write the classes as text"
         raise BadInput(
-            f"{origin}: label column {label!r} is {values[rows[0]]} in row {rows[0]} ({len(rows)} such rows); "
-            f"must be {bound}; drop such rows first"
+            f"{origin}: label column {label!r} is {_plain(value)} in row {row} ({len(wrong)} such rows); must be "
+            f"{bound}; {remedy}"
         )
+    present = np.unique(codes)
+    if class_names is None and len(codes) and len(present) < 2:
+        raise BadInput(
+            f"{origin}: label column {label!r} has one class only, {_short(encoder.names[present[0]])}; must have at "
+            f"least 2; add rows of other classes, or name another label column"
+        )
+    return codes, encoder.names
 
 
-def _rows(rows: np.ndarray) -> str:
-    return f"rows {', '.join(str(row) for row in rows[:5])}{', …' if len(rows) > 5 else ''}"
+def _plain(value: Value) -> str:
+    return _short(value).strip("'\"") if isinstance(value, str) else str(value)
+
+
+def _rows_of(column: pa.ChunkedArray, label: str, origin: str) -> str:
+    """Which rows are null, the first of them in words."""
+    rows, start = [], 0
+    for chunk in column.chunks:
+        rows += (np.flatnonzero(distinct(chunk, label, origin)[1] < 0) + start).tolist()
+        start += len(chunk)
+        if len(rows) > SHOWN:
+            break
+    return f"rows {', '.join(str(row) for row in rows[:SHOWN])}{', …' if len(rows) > SHOWN else ''}"
 
 
 def decode_labels(labels: IntArray, class_names: Sequence[str], schema: pa.Schema, label: str) -> pa.Array:
@@ -118,16 +366,20 @@ def decode_labels(labels: IntArray, class_names: Sequence[str], schema: pa.Schem
     Returns      an Arrow array [n] of the column's type (a dictionary's own type for a dictionary column)
     """
     kind = schema.field(label).type
-    if declared_names(schema, label) is not None:
-        return pa.array(labels, pa.int64()).cast(kind)
-    value_type = kind.value_type if pa.types.is_dictionary(kind) else kind
-    if pa.types.is_integer(value_type):
-        own = pa.array([int(name) for name in class_names], value_type)
-    elif pa.types.is_boolean(value_type):
-        own = pa.array([name == "True" for name in class_names], value_type)
+    inner = value_type(kind)
+    family = reading_of(schema, label).family
+    if family == "number":
+        declared = declared_names(schema, label) is not None
+        numbers = list(range(len(class_names))) if declared else [int(name) for name in class_names]
+        if pa.types.is_floating(inner):
+            own = pa.array(numbers, pa.int64()).cast(inner)
+        else:
+            own = pa.array([Decimal(n) for n in numbers] if pa.types.is_decimal(inner) else numbers, inner)
+    elif family == "boolean":
+        own = pa.array([name == "True" for name in class_names], inner)
     else:
         own = pa.array(class_names, pa.string())
     if pa.types.is_dictionary(kind):
         indices = pa.array(labels).cast(kind.index_type)
-        return pa.DictionaryArray.from_arrays(indices, own.cast(value_type), ordered=kind.ordered)
+        return pa.DictionaryArray.from_arrays(indices, own.cast(inner), ordered=kind.ordered)
     return own.take(pa.array(labels)).cast(kind)

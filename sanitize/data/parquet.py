@@ -83,6 +83,7 @@ def read_table(
     inputs: Sequence[str] | None = None,
     image_size: int | None = None,
     class_names: Sequence[str] | None = None,
+    numbered: bool = False,
     allow_empty: bool = False,
 ) -> tuple[Table, Columns]:
     """Read the label and input columns of a parquet file into a Table whose ids are the rows' positions.
@@ -92,6 +93,7 @@ def read_table(
     image_size   resize images to this many pixels square; None = all must have one size
     class_names  the classes of the training table, when reading another table of the same data (its labels then get
                  the same numbers, and one class alone is fine); None = this table's own
+    numbered     of the training table's Columns: whether numbers without names are places of `class_names`
     allow_empty  whether zero rows are fine
     Returns      the Table, and which columns it was made from
     Raises       BadInput, BadParams: as `read_arrow` and `decode_table`
@@ -107,7 +109,13 @@ def read_table(
     if not arrow.num_rows and not allow_empty:
         raise BadInput(f"{path}: has no rows; must have at least 1")
     return decode_table(
-        arrow, label=label, inputs=inputs, image_size=image_size, class_names=class_names, origin=str(path)
+        arrow,
+        label=label,
+        inputs=inputs,
+        image_size=image_size,
+        class_names=class_names,
+        numbered=numbered,
+        origin=str(path),
     )
 
 

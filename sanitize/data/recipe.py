@@ -54,6 +54,8 @@ class Recipe(BaseModel):
 
     label     the label column's name
     classes   the names of label 0..C-1
+    numbers   the ClassLabel names that the numbers 0, 1, … had in the file it was fitted to; () = labels were values;
+              None = a version that did not tell has saved it
     features  in the order of their numbers
     modality  of the Table: image, vector or tabular
     seen      what the columns are, in words
@@ -66,6 +68,7 @@ class Recipe(BaseModel):
     features: tuple[Feature, ...] = Field(min_length=1)
     modality: Modality
     seen: str
+    numbers: tuple[str, ...] | None = None
 
     @property
     def inputs(self) -> tuple[str, ...]:

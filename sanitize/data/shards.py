@@ -157,13 +157,15 @@ class Source:
         except remote_errors() as error:
             raise BadInput(f"{self.address}: cannot be looked at again ({error}); filter it again") from error
 
-    def refuse_unlike(self, names: Sequence[str]) -> None:
-        """BadInput where a shard lacks one of these columns, or has it in another type than the first shard."""
+    def refuse_unlike(self, label: str, names: Sequence[str]) -> None:
+        """BadInput where a shard lacks the label or one of these columns, or has one in another type than the first."""
         for shard in self.shards:
-            for name in names:
+            for name in (label, *names):
                 wanted = self.schema.field(name).type
                 place = shard.schema.get_field_index(name)
-                if name not in dict(shard.keys) and (place < 0 or shard.schema.field(place).type != wanted):
+                if name not in dict(shard.keys) and (
+                    place < 0 or (name != label and shard.schema.field(place).type != wanted)
+                ):
                     got = "is missing" if place < 0 else f"has type {shard.schema.field(place).type}"
                     raise BadInput(
                         f"{shard.name}: column {name!r} {got}, but has type {wanted} in {self.shards[0].name}; "
