@@ -29,7 +29,9 @@ from sanitize.command_options import (
     names_in,
 )
 from sanitize.errors import BadParams
-from sanitize.exit_codes import answer, reported
+from sanitize.exit_codes import FAILED, answer, reported
+from sanitize.runtime.import_path import leave_current_folder
+from sanitize.runtime.streams import lost_output, take_streams
 from sanitize.watched import WATCHED, watched
 
 if TYPE_CHECKING:
@@ -49,7 +51,15 @@ app = typer.Typer(
 
 def main() -> None:
     """Run the command; leaves with its exit code. Commands that read strangers' files do so in a child process."""
-    app(obj=WATCHED)
+    leave_current_folder()
+    take_streams()
+    try:
+        app(obj=WATCHED)
+    except SystemExit as leaving:
+        lost = lost_output()
+        if lost is not None:
+            print(f"sanitize: stdout cannot be written ({lost}); what it was to hold is lost", file=sys.stderr)
+        raise SystemExit(FAILED if lost is not None and not leaving.code else leaving.code) from leaving
 
 
 def _print_version(wanted: bool) -> None:

@@ -29,7 +29,7 @@ class Sanitizer(BaseEstimator):  # type: ignore[misc]  # scikit-learn comes with
     preset   "strong", "fast" or "paper"
     seed     same seed, same result; 0 .. 2**63 - 1
     params   sections of params.yaml laid over the preset, such as {"ispl": {"runs": 5}, "learner": {"net": "mlp"}}
-    engine   "inline", or "processes", which a script may use only below `if __name__ == "__main__":`
+    engine   "inline", or "processes"; a script that asks for them is not run again by them
     workers  processes; None = one per core
 
     After `fit`:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import itertools
-import multiprocessing
 import os
-import threading
+import sys
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from functools import partial
-from multiprocessing import connection, forkserver
 from typing import Any, Protocol, TypeVar
 
 from sanitize.errors import BadInput, BadParams, MendableError
 from sanitize.execution_shared import Place, laid_out, taken
 from sanitize.execution_threads import GpuThreads, gpus
+from sanitize.runtime.workers import CannotStart, WorkerDied, Workers, forks
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -67,18 +65,6 @@ def _with_threads(threads: int, function: Callable[[Any, Any], Any], shared: Any
         _granted = 1
 
 
-def _watch_parent() -> None:
-    threading.Thread(target=_die_with_parent, daemon=True).start()
-
-
-def _die_with_parent() -> None:
-    """Leave when the process that asked for the work is gone, killed ones too: nobody waits for the result."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        connection.wait([parent.sentinel])
-        os._exit(1)
-
-
 def _call(function: Callable[[Any, Any], Any], call: int, place: Place, threads: int, task: Any) -> Any:
     """One task in a worker; what is shared is taken with the worker's first task of a call, and the last one let go."""
     if _received["call"] != call:
@@ -93,19 +79,21 @@ class LocalProcesses:
     workers  number of processes, at least 1
     preload  modules that are imported once, before the workers fork off (they then start in milliseconds)
     The processes start with the first call that needs them and stay for the next ones, idle in between; they end with
-    this object, with `close`, with this process, or when a call fails or is not read to its end.
+    this object, with `close`, with this process, or when a call fails or is not read to its end. Where the system
+    gives no processes, the work is done in this one, and a line on stderr says so.
     """
 
     def __init__(self, workers: int, preload: Sequence[str] = ("sanitize.preload",)) -> None:
         self.workers = workers
         self.preload = list(preload)
-        self._pool: ProcessPoolExecutor | None = None
+        self._pool: Workers | None = None
         self._calls = itertools.count()
 
     def __call__(
         self, function: Callable[[Shared, Task], Result], shared: Shared, tasks: Sequence[Task]
     ) -> Iterator[Result]:
-        if self.workers == 1 or len(tasks) < 2:
+        pool = self._started() if self.workers > 1 and len(tasks) > 1 else None
+        if pool is None:
             yield from inline(partial(_with_threads, self.workers, function), shared, tasks)
             return
         last = len(tasks) % self.workers  # tasks that are left when all workers have had as many
@@ -113,7 +101,6 @@ class LocalProcesses:
         call = next(self._calls)
         try:
             with laid_out(shared) as place:
-                pool = self._started()
                 threads = [self.workers // last if n >= len(tasks) - last else 1 for n in range(len(tasks))]
                 futures = [
                     pool.submit(_call, function, call, place, many, task)
@@ -124,11 +111,16 @@ class LocalProcesses:
                     number += 1
         except MendableError:
             raise
-        except BrokenProcessPool as error:
-            raise BadInput(
-                f"a worker process died at or after task {number} of {len(tasks)}, most likely for want of memory; "
-                f"run again with fewer workers (workers: {max(1, self.workers - 1)} in params.yaml, or --workers)"
-            ) from error
+        except KeyboardInterrupt:
+            pool.kill()
+            raise
+        except WorkerDied as error:
+            cause, remedy = "", "run again with --engine inline to see it happen in one process"
+            if error.killed:
+                cause = ", by another program or because memory ran out"
+                fewer = f"workers: {self.workers - 1} in params.yaml, or --workers"
+                remedy = f"run again with fewer workers ({fewer}) if it was memory"
+            raise BadInput(f"{error} at or after task {number} of {len(tasks)}{cause}; {remedy}") from error
         except Exception as error:
             raise RuntimeError(f"task {number} of {len(tasks)} failed: {error!r}") from error
         finally:
@@ -138,8 +130,8 @@ class LocalProcesses:
     def get_ready(self) -> None:
         """Begin to import what workers need, in a process beside this one; for calls that are to come."""
         if self.workers > 1:
-            multiprocessing.set_forkserver_preload(self.preload)
-            forkserver.ensure_running()
+            with suppress(CannotStart):  # said when they are needed
+                forks(self.preload)
 
     def close(self) -> None:
         """Let the processes end; waits for the tasks that they are at. The next call starts others."""
@@ -147,12 +139,16 @@ class LocalProcesses:
             self._end()
             self._pool = None
 
-    def _started(self) -> ProcessPoolExecutor:
+    def _started(self) -> Workers | None:
+        """The processes; None = there are to be none, which is said once."""
         if self._pool is None:
-            context = multiprocessing.get_context("forkserver")
-            context.set_forkserver_preload(self.preload)
-            self._pool = ProcessPoolExecutor(self.workers, mp_context=context, initializer=_watch_parent)
-            self._end = weakref.finalize(self, self._pool.shutdown, wait=True, cancel_futures=True)
+            try:
+                self._pool = Workers(self.workers, self.preload)
+            except CannotStart as error:
+                print(f"worker processes cannot be started ({error}); going on in one process", file=sys.stderr)
+                self.workers = 1
+                return None
+            self._end = weakref.finalize(self, self._pool.close)
         return self._pool
 
 

@@ -21,9 +21,11 @@ from typing import Any, TypeVar
 import ray
 from ray._private import ray_constants
 from ray.exceptions import RayError, RayTaskError
+from ray.job_config import JobConfig
 
 from sanitize.code_version import code_version
 from sanitize.errors import BadInput, BadParams, MendableError
+from sanitize.runtime.import_path import elsewhere
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -207,7 +209,8 @@ def _join(address: str) -> _Connection:
         except (OSError, OverflowError) as error:
             raise BadParams(f"address is {address!r}; no Ray cluster answers there ({error}); {remedy}") from error
     try:
-        ray.init(address=address, log_to_driver=False, logging_level=logging.CRITICAL)
+        with elsewhere("/"):  # Ray puts the current folder into the import path of all workers
+            ray.init(address=address, log_to_driver=False, logging_level=logging.CRITICAL)
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise BadParams(f"address is {address!r}; no such Ray cluster can be joined ({error}); {remedy}") from error
     connection = _Connection(private=False)
@@ -227,15 +230,20 @@ def _start_private(cores: int) -> _Connection:
     connection = _Connection(private=True)
     weakref.finalize(connection, _end_private, folder, before, could)
     try:
-        ray.init(
-            address="local",
-            num_cpus=cores,
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level=logging.CRITICAL,
-            _node_ip_address=LOOPBACK,
-            _temp_dir=folder,
-        )
+        path = [os.path.abspath(entry) for entry in sys.path]
+        with elsewhere(
+            folder
+        ):  # Ray puts the current folder into the import path of all workers, and starts them there
+            ray.init(
+                address="local",
+                num_cpus=cores,
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level=logging.CRITICAL,
+                job_config=JobConfig(_py_driver_sys_path=path),
+                _node_ip_address=LOOPBACK,
+                _temp_dir=folder,
+            )
     except Exception as error:  # Ray raises Exception itself where its processes do not answer in time
         raise BadInput(
             f"a private Ray cluster did not start ({error}); this machine may be too busy or short of memory: run "

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from sanitize.errors import BadInput, MendableError
+from sanitize.runtime.limits import is_out_of_memory
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -17,7 +18,6 @@ Shared = TypeVar("Shared")
 
 DRIVER = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
 PER_GPU = 4  # learners at once where nobody says otherwise: one leaves a GPU idle between its small kernels
-WANT_OF_MEMORY = ("OutOfMemoryError", "out of memory", "ALLOC_FAILED")
 MOST_PER_GPU = 16  # each has a CUDA stream of its own, of which PyTorch has 32
 
 
@@ -59,7 +59,7 @@ class GpuThreads:
         except MendableError:
             raise
         except Exception as error:
-            if _is_want_of_memory(error):
+            if is_out_of_memory(error):
                 fewer = f"run fewer (workers: {self.workers // 2} in params.yaml, or --workers), or "
                 raise BadInput(
                     f"the GPU has too little memory (learners at once: {self.workers}; task {number} of {len(tasks)}); "
@@ -74,12 +74,3 @@ class GpuThreads:
         import torch
 
         torch.cuda.set_device(turn % self.devices)
-
-
-def _is_want_of_memory(error: BaseException | None) -> bool:
-    """Whether the error, or one behind it, says so; libraries other than PyTorch's allocator say it in words."""
-    while error is not None:
-        if any(words in f"{type(error).__name__} {error}" for words in WANT_OF_MEMORY):
-            return True
-        error = error.__cause__ or error.__context__
-    return False

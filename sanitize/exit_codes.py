@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from sanitize.errors import MendableError
+from sanitize.runtime.limits import limit_of
 from sanitize.whereabouts import reached
 
 FAILED = 3
@@ -28,10 +29,13 @@ def reported(as_json: bool) -> Iterator[None]:
         _leave(str(error), error.exit_code, as_json)
     except KeyboardInterrupt:
         _leave("interrupted; no file is half-written", INTERRUPTED, as_json)
-    except OSError as error:
-        _leave(f"{error}; free the place or its space, or name another", FAILED, as_json)
-    except Exception as error:  # a fault of ours: Python's own exit code for it, 1, would read as a verdict
-        traceback.print_exc()
+    except Exception as error:
+        limit = limit_of(error)
+        if limit is not None:
+            _leave(limit, FAILED, as_json)
+        if isinstance(error, OSError):
+            _leave(f"{error}; free the place or its space, or name another", FAILED, as_json)
+        traceback.print_exc()  # a fault of ours: Python's own exit code for it, 1, would read as a verdict
         _leave(f"this is a fault in sanitize, please report it: {error!r}", FAILED, as_json)
 
 

@@ -24,7 +24,6 @@ from sanitize.whereabouts import NOWHERE, Board, Line, reached, write_on
 WATCHED = "watched"  # what the context of commands says that are to be watched
 HANDED_ON = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")
 CRASHES = ("SIGABRT", "SIGSEGV", "SIGBUS", "SIGILL", "SIGFPE", "SIGTRAP", "SIGSYS")
-LOOK_AGAIN = 1.0  # seconds; the system tells of the child's end at once, this is for a signal that was lost
 ONE_PRESS = 0.5  # seconds within which two SIGINT are one: a terminal sends it to the child, and the parent does
 SHOWN = 4  # things that the child was at
 DEATH_SIGNAL = 1  # prctl's PR_SET_PDEATHSIG
@@ -58,7 +57,13 @@ def watched(wanted: bool, *, want_of_memory: str, outputs: Sequence[Path | None]
         child = os.fork()
     except OSError as error:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        raise BadInput(f"no process can be started ({error.strerror}); end others, or raise ulimit -u") from error
+        print(
+            f"no second process can be started to watch this one ({error.strerror}); going on without: if a file "
+            "crashes the reader there will be no message",
+            file=sys.stderr,
+        )
+        yield
+        return
     if child:
         _stand_by(child, awaited, board, want_of_memory, outputs)
     _die_with(parent)
@@ -100,10 +105,10 @@ def _stand_by(
     handed_on = set()
     status = None
     while status is None:
-        told = signal.sigtimedwait(awaited, LOOK_AGAIN)
-        if told is not None and told.si_signo != signal.SIGCHLD:
-            handed_on.add(told.si_signo)
-            os.kill(child, told.si_signo)
+        told = signal.sigwait(awaited)  # no time limit: one that has passed while the job was suspended is an error
+        if told != signal.SIGCHLD:
+            handed_on.add(told)
+            os.kill(child, told)
         ended, found = os.waitpid(child, os.WNOHANG)
         if ended:
             status = found

@@ -92,11 +92,11 @@ def test_tasks_that_leave_cores_idle_are_granted_them(workers, tasks, threads):
 
 
 def ready_in(code):
-    """Process of the fork server after this code, in a process of its own; None = there is none."""
-    asked = f"from sanitize.execution import LocalProcesses\n{code}\nfrom multiprocessing import forkserver\n"
-    command = [sys.executable, "-c", asked + "print(forkserver._forkserver._forkserver_pid)"]
+    """Process that workers are forked from after this code, in a process of its own; None = there is none."""
+    asked = f"from sanitize.execution import LocalProcesses\n{code}\nfrom sanitize.runtime import workers\n"
+    command = [sys.executable, "-c", asked + "print(*[forks._process.pid for forks in workers._forks.values()])"]
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    return None if said == "None" else int(said)
+    return int(said) if said else None
 
 
 def test_workers_get_ready_when_asked_to_and_not_before():
@@ -138,7 +138,10 @@ def test_what_a_user_can_mend_passes_unchanged(name):
 
 
 def test_a_killed_worker_is_told_with_its_remedy():
-    with pytest.raises(BadInput, match=r"a worker process died at or after task [01] of 4.*workers: 1 in params\.yaml"):
+    with pytest.raises(
+        BadInput,
+        match=r"a worker process was killed \(SIGKILL\) at or after task [01] of 4.*workers: 1 in params\.yaml",
+    ):
         list(LocalProcesses(2)(dies_at_one, None, range(4)))
 
 
@@ -288,3 +291,38 @@ def wait_until(holds, seconds=30):
     end = time.monotonic() + seconds
     while not holds() and time.monotonic() < end:
         time.sleep(0.05)
+
+
+def test_where_no_process_starts_the_work_is_done_in_this_one(monkeypatch, capsys):
+    def refuse(*args, **options):
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    pool = LocalProcesses(2, preload=["json"])
+    pool.get_ready()
+    assert list(pool(plus, 10, [3, 1])) == list(pool(plus, 11, [2, 0])) == [13, 11]
+    assert capsys.readouterr().err == (
+        "worker processes cannot be started (Resource temporarily unavailable); going on in one process\n"
+    )
+
+
+def test_what_workers_cannot_import_is_told_in_a_line(capfd):
+    assert list(LocalProcesses(2, preload=["sanitize.nothing"])(plus, 10, [3, 1])) == [13, 11]
+    told = capfd.readouterr().err.splitlines()
+    assert told == [
+        'worker processes cannot be started (they cannot import what they need: ModuleNotFoundError("No module named '
+        "'sanitize.nothing'\")); going on in one process"
+    ]
+
+
+def test_a_script_that_asks_is_not_run_again(tmp_path):
+    """Without `if __name__ == "__main__":`, and with a long TMPDIR below which no socket could be made."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        "print('run'); from sanitize.execution import LocalProcesses; from operator import mul\n"
+        "print(list(LocalProcesses(2, preload=[])(mul, 10, [1, 2])))\n"
+    )
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent), "TMPDIR": str(tmp_path / ("long" * 30))}
+    os.mkdir(env["TMPDIR"])
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, env=env, check=True)
+    assert (done.stdout, done.stderr) == ("run\n[10, 20]\n", "")

@@ -6,6 +6,14 @@ import pytest
 
 from sanitize.errors import BadInput, BadParams
 from sanitize.exit_codes import reported
+from sanitize.runtime.limits import REMEDIES
+
+
+def failed(cause):
+    """As a map tells what its task met."""
+    error = RuntimeError(f"task 3 of 16 failed: {cause!r}")
+    error.__cause__ = cause
+    return error
 
 
 @pytest.mark.parametrize(
@@ -15,6 +23,15 @@ from sanitize.exit_codes import reported
         (BadInput("no rows"), 3, "no rows"),
         (KeyboardInterrupt(), 130, "interrupted; no file is half-written"),
         (OSError("disk full"), 3, "disk full; free the place or its space, or name another"),
+        (
+            OSError(24, "Too many open files", "a.parquet"),
+            3,
+            f"[Errno 24] Too many open files: 'a.parquet': {REMEDIES[24]}",
+        ),
+        (MemoryError(), 3, f"MemoryError: {REMEDIES[12]}"),
+        (RuntimeError("can't start new thread"), 3, f"can't start new thread: {REMEDIES[11]}"),
+        (failed(MemoryError("Unable to allocate 3 GiB")), 3, f"Unable to allocate 3 GiB: {REMEDIES[12]}"),
+        (failed(OSError(27, "File too large")), 3, f"[Errno 27] File too large: {REMEDIES[27]}"),
         (ValueError("x"), 3, "this is a fault in sanitize, please report it: ValueError('x')"),
     ],
 )

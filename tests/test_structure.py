@@ -15,6 +15,7 @@ LEFT_TO_RIGHT = [  # what stands together in a line does not import each other
     ("errors",),
     ("io",),
     ("execution_shared", "code_version", "locks", "records"),
+    ("runtime",),
     ("execution_ray", "execution_threads"),
     ("params", "execution", "progress", "exit_codes"),
     ("command_options",),

@@ -404,3 +404,34 @@ def test_lines_of_the_board(monkeypatch):
     with told("doing", "nothing watches") as at:
         at(1)
     assert len(board.lines()) == LINES
+
+
+def test_a_suspended_run_goes_on():
+    """Ctrl-Z and `fg`: both processes are stopped for longer than anybody waits, and go on."""
+    code = (
+        "import time; from sanitize.watched import watched\n"
+        "with watched(True, want_of_memory=''): print('begun', flush=True); time.sleep(0.3); print('done')\n"
+    )
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=THERE, start_new_session=True) as process:
+        assert process.stdout.readline() == "begun\n"
+        os.killpg(process.pid, signal.SIGSTOP)
+        time.sleep(1.2)
+        os.killpg(process.pid, signal.SIGCONT)
+        assert (process.communicate()[0], process.returncode) == ("done\n", 0)
+
+
+def test_where_no_second_process_starts_it_is_one(monkeypatch, capsys):
+    def refuse():
+        raise OSError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(os, "fork", refuse)
+    with watched(True, want_of_memory=""):
+        print("here")
+    told = capsys.readouterr()
+    assert told.out == "here\n"
+    assert told.err == (
+        "no second process can be started to watch this one (Resource temporarily unavailable); going on without: if a "
+        "file crashes the reader there will be no message\n"
+    )
+    assert signal.SIGTERM not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
