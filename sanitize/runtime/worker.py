@@ -114,7 +114,8 @@ def _answer(asked: bytes) -> bytes:
         try:
             return _sent((False, error))
         except Exception as unsendable:  # the error, or the result, holds what cannot be sent
-            return _sent((False, RuntimeError(f"{error!r} ({unsendable!r})")))
+            told = RuntimeError(f"{error!r} ({unsendable!r})")
+            return _sent((False, told))
 
 
 def _sent(value: Any) -> bytes:
