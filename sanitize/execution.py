@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeVar
 from sanitize.errors import BadInput, BadParams, MendableError
 from sanitize.execution_shared import Place, laid_out, taken
 from sanitize.execution_threads import GpuThreads, gpus
+from sanitize.runtime.notices import Noted, noted, told
 from sanitize.runtime.workers import CannotStart, WorkerDied, Workers, forks
 
 Task = TypeVar("Task")
@@ -65,12 +66,12 @@ def _with_threads(threads: int, function: Callable[[Any, Any], Any], shared: Any
         _granted = 1
 
 
-def _call(function: Callable[[Any, Any], Any], call: int, place: Place, threads: int, task: Any) -> Any:
+def _call(function: Callable[[Any, Any], Any], call: int, place: Place, threads: int, task: Any) -> Noted:
     """One task in a worker; what is shared is taken with the worker's first task of a call, and the last one let go."""
     if _received["call"] != call:
         _received.update(call=None, shared=None)
         _received.update(shared=taken(place), call=call)
-    return _with_threads(threads, function, _received["shared"], task)
+    return noted(_with_threads, threads, function, _received["shared"], task)
 
 
 class LocalProcesses:
@@ -107,7 +108,7 @@ class LocalProcesses:
                     for many, task in zip(threads, tasks, strict=True)
                 ]
                 while number < len(futures):
-                    yield futures[number].result()
+                    yield told(futures[number].result())
                     number += 1
         except MendableError:
             raise

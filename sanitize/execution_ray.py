@@ -26,6 +26,7 @@ from ray.job_config import JobConfig
 from sanitize.code_version import code_version
 from sanitize.errors import BadInput, BadParams, MendableError
 from sanitize.runtime.import_path import elsewhere
+from sanitize.runtime.notices import Noted, noted, told
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -41,7 +42,7 @@ ONLY_LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_USAGE_STATS_ENAB
 QUIET = {"RAY_IGNORE_UNHANDLED_ERRORS": "1"}  # the first failure stops a map; the others need no mention
 
 
-def _run(function: Callable[[Any, Any], Any], version: str, shared: Any, task: Any) -> Any:
+def _run(function: Callable[[Any, Any], Any], version: str, shared: Any, task: Any) -> Noted:
     """One task on a node."""
     if code_version() != version:
         raise BadInput(
@@ -51,7 +52,7 @@ def _run(function: Callable[[Any, Any], Any], version: str, shared: Any, task: A
     with warnings.catch_warnings():
         # What is shared lies in the node's memory once, and nobody may write to it; PyTorch would warn of just that.
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
-        return function(shared, task)
+        return noted(function, shared, task)
 
 
 def _node_address() -> str:
@@ -131,7 +132,8 @@ class RayTasks:
                     _, running[:] = ray.wait(running, num_returns=1)
                     if len(running) < most:
                         submit(most)
-                yield deepcopy(ray.get(refs.pop(number)))  # out of the object store, which ends with the connection
+                # a copy, out of the object store, which ends with the connection
+                yield told(deepcopy(ray.get(refs.pop(number))))
                 number += 1
         except RayTaskError as error:
             cause = error.cause

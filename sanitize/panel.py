@@ -218,9 +218,8 @@ class Bench:
         self.quorum = min(self.voters, max(self.voters // 2 + 1, self.about.vote.least_agreement))
         learners = [self._ready(state, stub, device) for state in (*panel.voters, *panel.judges)]
         first, judges = learners[: self.quorum], learners[self.voters :]
-        states = [*panel.voters[: self.quorum], *panel.judges]
-        self.first = self._together([*first, *judges], states, device)
-        self.rest = self._together(learners[self.quorum : self.voters], panel.voters[self.quorum :], device)
+        self.first = self._together([*first, *judges])
+        self.rest = self._together(learners[self.quorum : self.voters])
         self.middle_C = np.array(panel.about.middle_C, np.float32)
         if len(self.middle_C) != self.classes:
             raise BadInput(f"voters: {len(self.middle_C)} middle losses for {self.classes} classes; save them again")
@@ -235,16 +234,14 @@ class Bench:
             raise BadInput(f"voters: {error}") from error
         return learner
 
-    def _together(self, learners: Sequence[Learner], states: Sequence[State], device: str) -> Asked:
+    def _together(self, learners: Sequence[Learner]) -> Asked:
         """Asks all of them: inputs of n rows -> float32 [n, C] of each. Perceptrons are made one network."""
-        if states and self.about.learner.name == "torch" and self.about.recipe.modality != "image":
-            from sanitize.learners.torch_learner import computes_bfloat16, resolve_device  # torch takes seconds
-            from sanitize.stacked import Stacked, can_stack
+        if self.about.learner.name == "torch":
+            from sanitize.stacked import stacked  # torch takes seconds
 
-            if can_stack(states):
-                place = resolve_device(device)
-                stack = Stacked(states, place, computes_bfloat16(place, self.about.learner.precision))
-                return lambda inputs: list(stack.probabilities(inputs))
+            together = stacked(learners)
+            if together is not None:
+                return lambda inputs: list(together.probabilities(inputs))
         return lambda inputs: [learner.probabilities(inputs) for learner in learners]
 
     def judge(

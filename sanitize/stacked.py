@@ -13,38 +13,84 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
+from sanitize.data.seeds import stream
 from sanitize.data.table import FloatArray
+from sanitize.learners.base import Learner
+from sanitize.learners.nets import mlp
+from sanitize.learners.proof import ROWS, far, other_layers
+from sanitize.learners.torch_learner import TorchLearner
+from sanitize.runtime.notices import say
 
 BLOCK = 1024  # rows at once: ten MiB of hidden units for each thread
 EPSILON = 1e-5  # of torch's batch norm
-KEYS = {
-    *(f"{layer}.weight" for layer in (1, 2, 4, 5, 7)),
-    *(f"{norm}.{name}" for norm in (2, 5) for name in ("bias", "running_mean", "running_var", "num_batches_tracked")),
-    "7.bias",
-    "inputs.mean",
-    "inputs.deviation",
-}
 State = Mapping[str, NDArray[Any]]
 
 
-def can_stack(states: Sequence[State]) -> bool:
-    """Whether all are perceptrons of `nets.mlp` over vectors, of one shape, that scale their inputs alike."""
-    first = states[0]
-    return all(
-        set(state) == KEYS
-        and all(state[key].shape == first[key].shape for key in KEYS)
-        and np.array_equal(state["inputs.mean"], first["inputs.mean"])
-        and np.array_equal(state["inputs.deviation"], first["inputs.deviation"])
-        for state in states
-    )
+def written_for(features: int, units: int, classes: int) -> nn.Module:
+    """The network that this module computes, without values."""
+    layers: list[nn.Module] = [nn.Flatten()]
+    with torch.device("meta"):
+        for given in (features, units):
+            layers += [nn.Linear(given, units, bias=False), nn.BatchNorm1d(units, EPSILON), nn.ReLU(inplace=True)]
+        return nn.Sequential(*layers, nn.Linear(units, classes))
+
+
+def stacked(learners: Sequence[Learner]) -> Stacked | None:
+    """What answers for all of the learners at once, having proved itself; None = they are asked one by one.
+
+    learners  with weights, on the same rows
+    It is for perceptrons of `nets.mlp` over vectors, of one shape, that scale their inputs alike. Where a network's
+    layers are not those of `written_for`, or the logits of eight rows not those of its learner within the rounding of
+    its precision, stderr says so.
+    """
+    perceptrons = [one for one in learners if isinstance(one, TorchLearner) and one.network.build is mlp.build]
+    if not learners or len(perceptrons) < len(learners) or perceptrons[0].rows.image:
+        return None
+    states = [one.state() for one in perceptrons]
+    scales = {(state["inputs.mean"].tobytes(), state["inputs.deviation"].tobytes()) for state in states}
+    if len(scales) > 1:
+        return None
+    difference = _other_layers(perceptrons)
+    if difference is None:
+        first = perceptrons[0]
+        made = Stacked(states, first.device, first.network.bfloat16)
+        difference = _other_logits(made, perceptrons)
+        if difference is None:
+            return made
+    say(f"learner.net 'mlp': networks are asked one by one, which is slower; all at once would differ ({difference})")
+    return None
+
+
+def _other_layers(learners: Sequence[TorchLearner]) -> str | None:
+    nets = [learner.net for learner in learners if learner.net is not None]
+    units = next((layer.out_features for layer in nets[0].modules() if isinstance(layer, nn.Linear)), 1)
+    wanted = written_for(learners[0].shape[0], units, learners[0].classes)
+    return next((found for net in nets if (found := other_layers(net, wanted))), None)
+
+
+def _other_logits(made: Stacked, learners: Sequence[TorchLearner]) -> str | None:
+    """Whether the logits of some rows, spread as the rows that the learners know, are farther off than rounding is."""
+    mean, deviation = learners[0].mean, learners[0].deviation
+    drawn = torch.from_numpy(stream(0, "proof").normal(size=(ROWS, *learners[0].shape)).astype(np.float32))
+    inputs = (mean.cpu() + deviation.cpu() * drawn).numpy()
+    found = made.logits(inputs)
+    names = [f"logits of network {number}" for number in range(len(learners))]
+    rough, right = [], []
+    for learner in learners:
+        assert learner.net is not None
+        with learner.engine.entered(), torch.no_grad():
+            rough.append(learner.engine.answers(inputs).cpu())
+            scaled = (torch.from_numpy(inputs).to(mean.device) - mean) / deviation
+            right.append(learner.net.eval()(scaled).cpu())
+    return far(*(dict(zip(names, of, strict=True)) for of in (found, rough, right)))
 
 
 class Stacked:
     """V networks made ready. May be used by several threads at once.
 
-    states    as `TorchLearner.state` gives them, such that `can_stack`
+    states    as `TorchLearner.state` gives them, of networks as `written_for` has them
     device    where to compute
     bfloat16  whether to multiply in bfloat16, as the learner would
     """
@@ -69,12 +115,16 @@ class Stacked:
 
     def probabilities(self, inputs: FloatArray) -> FloatArray:
         """float32 [n, D] -> float32 [V, n, C]."""
+        return self.logits(inputs).softmax(dim=2).numpy()
+
+    def logits(self, inputs: FloatArray) -> Tensor:
+        """float32 [n, D] -> float32 [V, n, C], on the processor."""
         parts = []
         with torch.inference_mode():
             for first in range(0, len(inputs), BLOCK):
                 block = torch.from_numpy(np.ascontiguousarray(inputs[first : first + BLOCK])).to(self.device)
                 parts.append(self._block(block).cpu())
-        return torch.cat(parts, dim=1).numpy()
+        return torch.cat(parts, dim=1)
 
     def _block(self, inputs_nD: Tensor) -> Tensor:
         scaled_nD = ((inputs_nD - self.mean) / self.deviation).to(self.dtype)
@@ -84,8 +134,7 @@ class Stacked:
         for v, hidden_nU in enumerate(torch.split(hidden, self.units, dim=1)):
             second_nU = torch.addmm(self.second_bias[v], hidden_nU, self.second_weight[v]).relu_()
             logits_VnC[v] = second_nU @ self.last_weight[v]
-        logits_VnC += self.last_bias
-        return logits_VnC.softmax(dim=2)
+        return logits_VnC + self.last_bias
 
 
 def _folded(state: State, linear: int, norm: int) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 class Sgd:
     """The optimiser's state: one momentum buffer per parameter, zero before the first step.
 
-    parameters             of the network; float32, on one device
+    parameters             of the network; float32, on one device; those that are not trained are left alone
     momentum, nesterov     0 <= momentum < 1
     weight_decay           added to the gradient, times the parameter
     """
@@ -23,7 +23,7 @@ class Sgd:
     def __init__(
         self, parameters: Iterable[nn.Parameter], *, momentum: float, nesterov: bool, weight_decay: float
     ) -> None:
-        self.parameters: list[Tensor] = list(parameters)
+        self.parameters: list[Tensor] = [p for p in parameters if p.requires_grad]
         self.momentum = momentum
         self.nesterov = nesterov
         self.weight_decay = weight_decay

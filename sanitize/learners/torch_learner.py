@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import math
-import threading
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any
@@ -18,17 +17,14 @@ from sanitize.data.seeds import stream, stream_seed
 from sanitize.data.table import FloatArray, IntArray, Table
 from sanitize.errors import BadParams
 from sanitize.execution import granted_threads
-from sanitize.learners import compiled, nets
+from sanitize.learners import nets
 from sanitize.learners.base import Scores
+from sanitize.learners.choice import Network
 from sanitize.learners.engines import Engine, Epoch, parts
-from sanitize.learners.nets import cnn
-from sanitize.learners.replay import Lane
 from sanitize.learners.resident import resident
-from sanitize.learners.torch_engine import TorchEngine
 from sanitize.params import LearnerParams
 
 WARM = 0.2  # part of a triangle schedule that climbs
-_weights = threading.Lock()  # networks draw their weights from the process's one generator
 
 
 def make(params: LearnerParams, table: Table, seed: int) -> TorchLearner:
@@ -85,28 +81,29 @@ class TorchLearner:
         self.classes = table.classes
         self.device = resolve_device(params.device)
         image = table.modality == "image"
-        self._build = _find_net(params.net if params.net != "auto" else "cnn" if image else "mlp")
+        name = params.net if params.net != "auto" else "cnn" if image else "mlp"
+        build = _find_net(name)
         self.shape = (table.inputs.shape[3], *table.inputs.shape[1:3]) if image else table.inputs.shape[1:]
         with torch.device("meta"):
-            self._build(self.shape, self.classes)  # refuses rows that the network cannot take, before any work
+            build(self.shape, self.classes)  # refuses rows that the network cannot take, before any work
         self.rows = resident(table, self.device, params.crop)
         as_stored = (1, -1, 1, 1) if image else (-1,)
         self.mean, self.deviation = self.rows.mean.view(as_stored), self.rows.deviation.view(as_stored)
         self.net: nn.Module | None = None
-        self.engine = self._engine()
-
-    def _engine(self) -> Engine:
-        """The network's own machine code where there is some for it, this precision and this processor; PyTorch."""
-        params = self.params
-        optimiser = {key: getattr(params, key) for key in ("momentum", "nesterov", "weight_decay")}
-        bfloat16 = computes_bfloat16(self.device, params.precision)
-        if self.device.type == "cpu" and bfloat16 and self._build is cnn.build and compiled.usable():
-            from sanitize.learners.compiled.engine import CompiledEngine
-
-            threads = max(params.threads, granted_threads())
-            return CompiledEngine(self.rows, self.classes, batch=params.batch, threads=threads, optimiser=optimiser)
-        lane = Lane(self.device) if self.device.type == "cuda" else None
-        return TorchEngine(self.rows, bfloat16=bfloat16, flip=params.flip, optimiser=optimiser, lane=lane)
+        torch.set_num_threads(params.threads)
+        self.network = Network(
+            name,
+            build,
+            self.shape,
+            self.classes,
+            computes_bfloat16(self.device, params.precision),
+            flip=params.flip,
+            threads=max(params.threads, granted_threads()),
+            momentum=params.momentum,
+            nesterov=params.nesterov,
+            weight_decay=params.weight_decay,
+        )
+        self.engine: Engine = self.network.engine(self.rows, params.batch)
 
     def start(self, *names: str | int) -> None:
         """Fresh weights and a fresh stream called `names`."""
@@ -114,9 +111,7 @@ class TorchLearner:
         torch.backends.cudnn.deterministic = True  # CUDA: else convolutions may add up in any order
         self.names = names
         self.draws = stream(self.seed, *names, "batches")
-        with _weights, torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(stream_seed(self.seed, *names, "weights"))
-            net = self._build(self.shape, self.classes).to(memory_format=torch.channels_last)
+        net = self.network.drawn(stream_seed(self.seed, *names, "weights"))
         with self.engine.entered():
             self.net = self.engine.take(net)
 

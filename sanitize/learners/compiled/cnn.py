@@ -8,6 +8,7 @@ are kept apart until each phase ends: one thread and two give the same bytes.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,23 @@ from sanitize.learners.compiled.steps import ADDRESSES
 
 Array = NDArray[Any]
 CHANNELS = (16, 32, 64)
+
+
+def written_for(shape: tuple[int, ...], classes: int) -> nn.Module:
+    """The network that the code of this folder computes, without values. Any other must not reach it.
+
+    shape    (K, H, W) of an image
+    classes  C
+    """
+    layers: list[nn.Module] = []
+    with torch.device("meta"):
+        for number, (given, width) in enumerate(pairwise((shape[0], *CHANNELS))):
+            if number == 0:
+                layers.append(nn.Conv2d(given, width, 4, stride=2, padding=1, bias=False))
+            else:
+                layers += [nn.Conv2d(given, width, 3, padding=1, bias=False), nn.MaxPool2d(2)]
+            layers += [nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
+        return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(CHANNELS[-1], classes))
 
 
 class CnnEngine:
@@ -59,7 +77,7 @@ class CnnEngine:
         self.images = mean.numpy(), (1 / deviation).numpy()
 
     def take(self, net: nn.Module) -> None:
-        """Work for this network from now on: from `nets.cnn.build`, on the processor, channels last."""
+        """Work for this network from now on, which is as `written_for` has it; on the processor, channels last."""
         convolutions = [module for module in net.modules() if isinstance(module, nn.Conv2d)]
         norms = [module for module in net.modules() if isinstance(module, nn.BatchNorm2d)]
         (head,) = (module for module in net.modules() if isinstance(module, nn.Linear))
