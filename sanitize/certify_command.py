@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
@@ -23,6 +22,7 @@ from sanitize.command_options import (
 )
 from sanitize.errors import BadParams
 from sanitize.exit_codes import answer, reported
+from sanitize.runtime.printing import say
 from sanitize.watched import WATCHED, watched
 
 if TYPE_CHECKING:
@@ -131,9 +131,9 @@ def certify_command(
         if as_json:
             answer(summary.as_json())
         else:
-            print(_told(summary))
+            say(*_told(summary), stdout=True)
     if out is not None and not quiet:
-        print(f"radii: {out}", file=sys.stderr)
+        say(f"radii: {out}")
 
 
 def _sizes(given: str | None) -> list[int] | None:
@@ -148,7 +148,7 @@ def _sizes(given: str | None) -> list[int] | None:
         ) from error
 
 
-def _told(summary: Summary) -> str:
+def _told(summary: Summary) -> list[str]:
     """The result for people: one line for each poisoning size, one column for each certificate."""
     plain = {name: value for name, value in summary.settings.items() if not name.endswith("_from")}
     head = ["poisoning size", *summary.accuracy]
@@ -172,4 +172,4 @@ def _told(summary: Summary) -> str:
         )
     certain = "certain" if summary.confidence == 1 else f"all certificates together, {100 * summary.confidence:g}%"
     lines += [f"poisoning size: {summary.unit}", f"confidence: {certain}", f"covers {summary.covers}"]
-    return "\n".join(lines)
+    return lines

@@ -6,7 +6,6 @@ What the commands need is imported inside them, so that --help answers at once.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -31,6 +30,7 @@ from sanitize.command_options import (
 from sanitize.errors import BadParams
 from sanitize.exit_codes import FAILED, answer, reported
 from sanitize.runtime.import_path import leave_current_folder
+from sanitize.runtime.printing import say, say_error
 from sanitize.runtime.streams import lost_output, take_streams
 from sanitize.watched import WATCHED, watched
 
@@ -58,13 +58,13 @@ def main() -> None:
     except SystemExit as leaving:
         lost = lost_output()
         if lost is not None:
-            print(f"sanitize: stdout cannot be written ({lost}); what it was to hold is lost", file=sys.stderr)
+            say_error("sanitize", f"stdout cannot be written ({lost}); what it was to hold is lost")
         raise SystemExit(FAILED if lost is not None and not leaving.code else leaving.code) from leaving
 
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        print(__version__)
+        say(__version__, stdout=True)
         raise typer.Exit()
 
 
@@ -248,12 +248,12 @@ def init(
             raise BadParams(f"{place} is there already; --force replaces it")
         with whole_files(place) as (draft,):
             draft.write_bytes((files("sanitize.templates") / "params.yaml").read_bytes())
-    print(f"wrote {place}", file=sys.stderr)
+    say(f"wrote {place}")
 
 
 def _say(message: str, quiet: bool) -> None:
     if not quiet:
-        print(message, file=sys.stderr)
+        say(message)
 
 
 def _tell(summary: Summary, source: str, places: Mapping[str, object], force: bool) -> None:
@@ -275,7 +275,7 @@ def _tell(summary: Summary, source: str, places: Mapping[str, object], force: bo
         lines.append(f"max_removed is {summary.max_removed:g}, but {part:.4g} of the rows would go; {remedy}")
     if not summary.exceeded or force:
         lines += [f"{what}: {place}" for what, place in places.items() if place is not None]
-    print("\n".join(lines), file=sys.stderr)
+    say(*lines)
 
 
 app.command("certify")(certify_command)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import sys
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -15,6 +14,7 @@ from sanitize.errors import BadInput, BadParams, MendableError
 from sanitize.execution_shared import Place, laid_out, taken
 from sanitize.execution_threads import GpuThreads, gpus
 from sanitize.runtime.notices import Noted, noted, told
+from sanitize.runtime.printing import say
 from sanitize.runtime.workers import CannotStart, WorkerDied, Workers, forks
 
 Task = TypeVar("Task")
@@ -146,7 +146,7 @@ class LocalProcesses:
             try:
                 self._pool = Workers(self.workers, self.preload)
             except CannotStart as error:
-                print(f"worker processes cannot be started ({error}); going on in one process", file=sys.stderr)
+                say(f"worker processes cannot be started ({error}); going on in one process")
                 self.workers = 1
                 return None
             self._end = weakref.finalize(self, self._pool.close)

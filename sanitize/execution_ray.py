@@ -10,7 +10,6 @@ import math
 import os
 import shutil
 import socket
-import sys
 import tempfile
 import warnings
 import weakref
@@ -27,6 +26,7 @@ from sanitize.code_version import code_version
 from sanitize.errors import BadInput, BadParams, MendableError
 from sanitize.runtime.import_path import elsewhere
 from sanitize.runtime.notices import Noted, noted, told
+from sanitize.runtime.printing import say
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -168,7 +168,7 @@ class RayTasks:
             assert self._connection is not None
             if self._connection.private:
                 raise BadParams("learner.device is 'cuda', but this machine has no GPU; set it to 'cpu' or 'auto'")
-            print(f"ray: the cluster at {self.address} has no GPU yet; waiting for one", file=sys.stderr)
+            say(f"ray: the cluster at {self.address} has no GPU yet; waiting for one")
             return 1
         return 1 if not self.workers else min(1, math.floor(SHARES * present / self.workers) / SHARES)
 

@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,6 +12,7 @@ from typing import Any, NoReturn
 
 from sanitize.errors import MendableError
 from sanitize.runtime.limits import limit_of
+from sanitize.runtime.printing import say, say_document, say_error
 from sanitize.whereabouts import reached
 
 FAILED = 3
@@ -26,7 +25,7 @@ def reported(as_json: bool) -> Iterator[None]:
     try:
         yield
     except MendableError as error:
-        _leave(str(error), error.exit_code, as_json)
+        _leave(error, error.exit_code, as_json)
     except KeyboardInterrupt:
         _leave("interrupted; no file is half-written", INTERRUPTED, as_json)
     except Exception as error:
@@ -35,19 +34,21 @@ def reported(as_json: bool) -> Iterator[None]:
             _leave(limit, FAILED, as_json)
         if isinstance(error, OSError):
             _leave(f"{error}; free the place or its space, or name another", FAILED, as_json)
-        traceback.print_exc()  # a fault of ours: Python's own exit code for it, 1, would read as a verdict
+        say(
+            *traceback.format_exc().splitlines()
+        )  # a fault of ours: Python's own exit code for it, 1, would read as a verdict
         _leave(f"this is a fault in sanitize, please report it: {error!r}", FAILED, as_json)
 
 
 def answer(document: Mapping[str, Any]) -> None:
     """Print the one JSON document that a command has for stdout."""
-    print(json.dumps(document), flush=True)
+    say_document(document)
     reached("answered")  # whatever ends the process now, there is no second one
 
 
-def _leave(message: str, exit_code: int, as_json: bool) -> NoReturn:
-    print(f"sanitize: {message}", file=sys.stderr)
+def _leave(message: MendableError | str, exit_code: int, as_json: bool) -> NoReturn:
+    say_error("sanitize", message)
     if as_json:
-        answer({"schema_version": 1, "error": message, "exit_code": exit_code})
+        answer({"schema_version": 1, "error": str(message), "exit_code": exit_code})
     reached("answered")
     raise SystemExit(exit_code)

@@ -14,7 +14,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,7 +56,7 @@ class About(BaseModel):
     vote: VoteParams
     selftrain: SelftrainParams
     seed: int = Field(ge=0, lt=2**63)
-    middle_C: tuple[float, ...]
+    middle_C: tuple[Annotated[float, Field(allow_inf_nan=False)], ...]
     voters: tuple[tuple[int, int], ...] = Field(min_length=1, max_length=100_000)
     judges: int = Field(ge=0, le=16)
     parameters_sha256: str = Field(pattern="^[0-9a-f]{64}$")
@@ -118,7 +118,7 @@ def load_panel(folder: Path) -> Panel:
             about = About.model_validate_json((file.metadata() or {}).get(KEY, ""))
             for key in file.keys():  # noqa: SIM118  (safe_open is no mapping)
                 kind, number, name = key.split("/", 2)
-                states[kind].setdefault(int(number), {})[name] = file.get_tensor(key)
+                states[kind].setdefault(int(number), {})[name] = _finite(file.get_tensor(key), key)
     except (SafetensorError, ValidationError, ValueError, KeyError, OSError) as error:
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise BadInput(f"{path}: holds no voters ({first}); make it with --save-voters") from error
@@ -135,6 +135,18 @@ def load_panel(folder: Path) -> Panel:
             raise BadInput(f"{path}: lacks arrays of its {kind}s; make it with --save-voters")
     voters, judges = ([found[number] for number in sorted(found)] for found in (states["voter"], states["judge"]))
     return Panel(about, voters, judges)
+
+
+def _finite(array: NDArray[Any], name: str) -> NDArray[Any]:
+    """The array of numbers as it is. ValueError: NaN or infinity in it, or no numbers."""
+    if array.dtype.kind not in "fiu":
+        raise ValueError(f"{name} is of type {array.dtype}; must be numbers")
+    odd = np.flatnonzero(~np.isfinite(array.reshape(-1)))
+    if len(odd):
+        raise ValueError(
+            f"{name} is {array.reshape(-1)[odd[0]]} in place {odd[0]} and {len(odd)} in all; must be finite"
+        )
+    return array
 
 
 def fit_panel(
@@ -241,8 +253,8 @@ class Bench:
 
             together = stacked(learners)
             if together is not None:
-                return lambda inputs: list(together.probabilities(inputs))
-        return lambda inputs: [learner.probabilities(inputs) for learner in learners]
+                return lambda inputs: _sound(list(together.probabilities(inputs)))
+        return lambda inputs: _sound([learner.probabilities(inputs) for learner in learners])
 
     def judge(
         self, inputs: NDArray[Any], label_n: IntArray, more: Sequence[FloatArray] = ()
@@ -291,6 +303,18 @@ def as_ballot(probability_nC: FloatArray, label_n: IntArray) -> Ballot:
     given_n = probability_nC[np.arange(len(label_n)), label_n]
     loss_n = -np.log(np.clip(given_n, LEAST_PROBABILITY, 1.0)).astype(np.float32)
     return Ballot(probability_nC.argmax(axis=1).astype(np.int64), loss_n, None)
+
+
+def _sound(said: list[FloatArray]) -> list[FloatArray]:
+    """The probabilities as they are. BadInput: NaN among them, which weights that are out of all bounds lead to."""
+    for number, said_nC in enumerate(said):
+        if not np.isfinite(said_nC).all():
+            row = int(np.flatnonzero(~np.isfinite(said_nC).all(axis=1))[0])
+            raise BadInput(
+                f"voters: number {number} says {said_nC[row].max()} of row {row} of a batch; must be probabilities; "
+                f"its weights are damaged: save the voters again (--save-voters)"
+            )
+    return said
 
 
 def summary_of(about: About) -> Mapping[str, Any]:

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from sanitize.runtime.printing import say, shown
+
 LINES = 4  # lines that a step prints at the most where there is no terminal, besides its last
 
 
@@ -36,7 +38,7 @@ def _bar(label: str, total: int) -> Iterator[Callable[[], None]]:
 
     columns = (TextColumn("{task.description:<22}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True)) as bars:
-        task = bars.add_task(label, total=total)
+        task = bars.add_task(shown(label), total=total)
         yield lambda: bars.advance(task)
 
 
@@ -50,6 +52,6 @@ def _lines(label: str, total: int) -> Iterator[Callable[[], None]]:
         nonlocal done
         done += 1
         if done % every == 0 or done == total:
-            print(f"{label}: {done}/{total}, {time.monotonic() - began:.1f} s", file=sys.stderr, flush=True)
+            say(f"{label}: {done}/{total}, {time.monotonic() - began:.1f} s")
 
     yield advance

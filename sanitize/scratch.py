@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import secrets
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -25,6 +24,7 @@ from sanitize.data.files import whole_files
 from sanitize.errors import BadInput
 from sanitize.execution import OrderedMap
 from sanitize.records import digest, packed, unpacked
+from sanitize.runtime.printing import say
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -100,10 +100,6 @@ def _work(together: _Together, asked: _Asked) -> Any:
     return result
 
 
-def _on_stderr(message: str) -> None:
-    print(message, file=sys.stderr, flush=True)
-
-
 class Remembered:
     """An ordered map that keeps every result in `folder` and does not compute again what it finds there.
 
@@ -115,7 +111,7 @@ class Remembered:
     are written when they arrive. Tasks may keep notes on their way: see `notes`.
     """
 
-    def __init__(self, run: OrderedMap, folder: Path, tell: Callable[[str], None] = _on_stderr) -> None:
+    def __init__(self, run: OrderedMap, folder: Path, tell: Callable[[str], None] = say) -> None:
         self.run = run
         self.folder = folder.absolute()
         self.tell = tell
@@ -194,6 +190,6 @@ def _read(path: Path) -> tuple[Any] | None:
         if digest(value) != about["sha256"]:
             raise ValueError("its digest does not match")
     except UNREADABLE as error:
-        print(f"{path}: is damaged ({error}); computing it again", file=sys.stderr, flush=True)
+        say(f"{path}: is damaged ({error}); computing it again")
         return None
     return (value,)

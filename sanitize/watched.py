@@ -19,6 +19,7 @@ from typing import NoReturn
 
 from sanitize.errors import BadInput, MendableError
 from sanitize.exit_codes import FAILED, INTERRUPTED
+from sanitize.runtime.printing import say, say_error
 from sanitize.whereabouts import NOWHERE, Board, Line, reached, write_on
 
 WATCHED = "watched"  # what the context of commands says that are to be watched
@@ -57,10 +58,9 @@ def watched(wanted: bool, *, want_of_memory: str, outputs: Sequence[Path | None]
         child = os.fork()
     except OSError as error:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        print(
+        say(
             f"no second process can be started to watch this one ({error.strerror}); going on without: if a file "
-            "crashes the reader there will be no message",
-            file=sys.stderr,
+            "crashes the reader there will be no message"
         )
         yield
         return
@@ -125,7 +125,7 @@ def _stand_by(
         os.kill(os.getpid(), -code)
     message = _message(-code, board, _tidied(child, board, outputs), want_of_memory)
     if board.stage == "answered":  # stdout holds a document already, if it is to hold one
-        print(f"sanitize: {message}", file=sys.stderr)
+        say_error("sanitize", message)
         raise SystemExit(FAILED)
     raise BadInput(message)
 
@@ -156,8 +156,7 @@ def _where(doing: Sequence[Line]) -> tuple[str, bool]:
 
 
 def _shown(line: Line) -> str:
-    text = "".join(sign if sign.isprintable() else "?" for sign in line.text)  # a file's name may hold anything
-    return text if line.at == NOWHERE else f"{text} (number {line.at})"
+    return line.text if line.at == NOWHERE else f"{line.text} (number {line.at})"
 
 
 def _tidied(child: int, board: Board, outputs: Sequence[Path | None]) -> str:

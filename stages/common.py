@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-import sys
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -19,6 +18,7 @@ from sanitize.data.table import Table
 from sanitize.errors import BadInput, MendableError
 from sanitize.locks import FOLDER, locked
 from sanitize.params import Params
+from sanitize.runtime.printing import say_error
 
 SCRATCH = Path(FOLDER)  # of locks and seconds, relative to the folder that the stage runs in
 REFUSED = "no output is half-written; free space or make the folder writable, then run again"
@@ -60,10 +60,10 @@ class StageApp(typer.Typer):
                         if self.pipeline:
                             _note_seconds(name, time.monotonic() - began)
                 except MendableError as error:
-                    print(f"{self.name}: {error}", file=sys.stderr)
+                    say_error(self.name, error)
                     raise SystemExit(error.exit_code) from error
                 except (OSError, SafetensorError) as error:  # safetensors has its own for a full disk
-                    print(f"{self.name}: {error}; {REFUSED}", file=sys.stderr)
+                    say_error(self.name, f"{error}; {REFUSED}")
                     raise SystemExit(BadInput.exit_code) from error
 
             register(run)

@@ -1,11 +1,16 @@
 """Voters on rows that they have not seen: the filter's own rule, by hand."""
 
+import json
+from dataclasses import replace
+
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from safetensors.numpy import save_file
 
 from sanitize.boosting import vote_on_rows
 from sanitize.data.table import Table
+from sanitize.errors import BadInput
 from sanitize.learners.base import make_learner
 from sanitize.panel import UNASKED, Bench, as_ballot, load_panel
 from tests import small
@@ -102,3 +107,42 @@ def test_voters_find_the_same_rows_in_new_noise(panel, tmp_path):
     scored(tmp_path / "turned", tmp_path / "out", voters)
     keep = pq.read_table(tmp_path / "out" / "manifest")["keep"].to_numpy()
     assert sorted(119 - np.flatnonzero(~keep)) == small.WRONG
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (
+            lambda a: np.where(np.arange(a.size).reshape(a.shape) == 1, np.nan, a),
+            "is nan in place 1 and 1 in all; must be",
+        ),
+        (lambda a: np.full_like(a, np.inf), "is inf in place 0 and"),
+        (lambda a: a[..., None], "do not fit learner.net|stored arrays are"),
+        (lambda a: a[:0], "do not fit learner.net|stored arrays are|cannot"),
+        (lambda a: np.ones(a.shape, bool), "is of type bool; must be numbers"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["voters", "judges"])
+def test_voters_that_are_damaged_are_refused(panel, tmp_path, kind, damage, message):
+    states = [dict(state) for state in getattr(panel, kind)]
+    name = max(states[-1], key=lambda key: states[-1][key].size)
+    states[-1][name] = damage(states[-1][name])
+    replace(panel, **{kind: states}).save(tmp_path / "voters.safetensors")
+    with pytest.raises(BadInput, match=message):
+        Bench(load_panel(tmp_path), "cpu")
+
+
+def test_voters_whose_answers_are_not_finite_are_refused(panel):
+    huge = [
+        {name: np.full_like(value, 3e38 if value.dtype.kind == "f" else 1) for name, value in state.items()}
+        for state in panel.voters
+    ]
+    with pytest.raises(BadInput, match="voters: number 0 says nan of row 0 of a batch; must be probabilities"):
+        Bench(replace(panel, voters=huge), "cpu").judge(small.vectors(), small.labels())
+
+
+def test_voters_with_a_loss_that_is_not_finite_are_refused(panel, tmp_path):
+    about = panel.about.model_copy(update={"middle_C": (float("nan"), 1.0, 1.0)})
+    save_file({"x": np.zeros(1)}, tmp_path / "voters.safetensors", {"sanitize": json.dumps(about.model_dump())})
+    with pytest.raises(BadInput, match="holds no voters"):
+        load_panel(tmp_path)

@@ -243,6 +243,20 @@ def test_nothing_is_pickled(module):
             assert node.arg != "allow_pickle" or ast.unparse(node.value) == "False"
 
 
+@pytest.mark.parametrize("module", LIBRARY + STAGES)
+def test_all_that_is_printed_goes_through_one_place(module):
+    """Where names out of files become text that a terminal does not obey."""
+    if module == "sanitize.runtime.printing":
+        return
+    for node in ast.walk(tree_of(module)):
+        if isinstance(node, ast.Call):
+            name = ast.unparse(node.func)
+            printing = {"print", "typer.echo", "click.echo", "sys.stderr.write", "sys.stdout.write", "print_exc"}
+            assert name not in printing and not name.endswith("traceback.print_exc"), (
+                f"{module}, line {node.lineno}: prints; use sanitize.runtime.printing.say"
+            )
+
+
 @pytest.mark.parametrize("module", modules())
 def test_no_error_is_swallowed(module):
     for node in ast.walk(tree_of(module)):

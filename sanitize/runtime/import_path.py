@@ -29,8 +29,10 @@ def leave_current_folder() -> None:
     os.environ["PYTHONSAFEPATH"] = "1"
     if "PYTHONPATH" in os.environ:
         os.environ["PYTHONPATH"] = SEPARATOR.join(named)
+    from sanitize.runtime.printing import say  # what it imports comes from the right places from here on
+
     if ignore_numba_file():
-        print(f"{NUMBA_FILE} in the current folder is not read; set environment variables instead", file=sys.stderr)
+        say(f"{NUMBA_FILE} in the current folder is not read; set environment variables instead")
 
 
 def ignore_numba_file() -> bool:
