@@ -10,6 +10,7 @@ import math
 import os
 import shutil
 import socket
+import sys
 import tempfile
 import warnings
 import weakref
