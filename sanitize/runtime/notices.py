@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
+
+from sanitize.runtime import printing
 
 _said: set[str] = set()
 _kept: list[str] | None = None  # in a worker, of the task at hand
@@ -23,7 +24,7 @@ def say(line: str) -> None:
         return
     _said.add(line)
     if _kept is None:
-        print(line, file=sys.stderr, flush=True)
+        printing.say(line)
     else:
         _kept.append(line)
 
