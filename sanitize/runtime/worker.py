@@ -22,6 +22,7 @@ from typing import Any, NoReturn
 
 from sanitize.errors import MendableError
 from sanitize.runtime.import_path import ignore_numba_file
+from sanitize.runtime.printing import say
 
 START, FATE = b"s", b"f"
 REQUEST = struct.Struct("<cq")  # START and 0, with the worker's end of its connection; FATE and a worker's number
@@ -87,7 +88,7 @@ def _work(descriptor: int) -> NoReturn:
             connection.send_bytes(_answer(asked))
         code = 0
     except BaseException:
-        traceback.print_exc()
+        say(*traceback.format_exc().splitlines())
     finally:
         try:
             sys.stdout.flush()
