@@ -11,18 +11,19 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from sanitize.data.parquet import Sink, chosen_rows
 from sanitize.data.shards import Shard, Source
 from sanitize.data.table import BoolArray
 from sanitize.errors import BadInput
 from sanitize.filter_tally import Tally, Verdicts, count_batch
+from sanitize.io.rows import Rows
+from sanitize.io.writer import Sink, chosen_rows
 from sanitize.whereabouts import told
 
 MANIFEST = pa.schema(
@@ -139,55 +140,76 @@ def _pass_through(
     pictures: bool,
 ) -> Iterator[None]:
     """Judge, count and write a shard's rows; yields after every batch."""
-    with shard.opened() as file, _writable(drafts.kept or drafts.manifest or Path()), ExitStack() as sinks:
-        columns = None
-        if drafts.kept is None:
-            columns = judge.columns or (shard.schema.names[:1] if len(shard.schema) else ())
-        batches = shard.batches(file, columns)
+    with ExitStack() as stack:
+        raw, file, pairs = _read(shard, judge, drafts.kept is not None, stack)
+        stack.enter_context(_writable(drafts.kept or drafts.manifest or Path()))
         # Read before the sinks look at the footer's columns: what is wrong with these, a reader tells, but pyarrow's
         # view of them lets an exception of C++ through, which ends the process.
-        read = list(islice(batches, 1))
-        writers = []
-        for name, path in (("kept", drafts.kept), ("rejected", drafts.rejected)):
-            if path is not None:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                writers.append((name == "kept", sinks.enter_context(Sink(path, file, metadata(name)))))
-        manifest = None
-        if drafts.manifest is not None:
-            manifest = sinks.enter_context(ManifestSink(drafts.manifest))
-        for done, (start, batch, found) in enumerate(_judged(shard, chain(read, batches), judge, first), 1):
-            with told("doing", f"wrote the rows of {shard.place} from row {start} on"):
-                for wanted, sink in writers:
-                    sink.add(_chosen(batch, found.keep_n if wanted else ~found.keep_n))
-                if manifest is not None:
-                    manifest.add(manifest_rows(shard.name, start, found, judge.classes))
-            picture = partial(judge.picture, batch) if pictures else _no_picture
-            count_batch(tally, found, judge.labels, shard.name, first, start, picture)
-            yield
-            if done % RELEASE_EVERY == 0:  # or what the pool keeps grows with the file, slowly
-                pa.default_memory_pool().release_unused()
+        read = list(islice(pairs, 1))
+        masks: list[BoolArray] = []
+        writers: list[tuple[bool, Sink]] = []
+        with ExitStack() as sinks:
+            for name, path in (("kept", drafts.kept), ("rejected", drafts.rejected)):
+                if path is not None:
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    sink = sinks.enter_context(Sink(path, file, metadata(name), shard.mirror, raw))
+                    writers.append((name == "kept", sink))
+            manifest = None
+            if drafts.manifest is not None:
+                manifest = sinks.enter_context(ManifestSink(drafts.manifest))
+            for done, (start, batch, found) in enumerate(_judged(shard, chain(read, pairs), judge, first), 1):
+                with told("doing", f"wrote the rows of {shard.place} from row {start} on"):
+                    for wanted, sink in writers:
+                        sink.add(_chosen(batch, found.keep_n if wanted else ~found.keep_n))
+                    if manifest is not None:
+                        manifest.add(manifest_rows(shard.name, start, found, judge.classes))
+                if shard.mirror is not None:
+                    masks.append(found.keep_n)
+                picture = partial(judge.picture, batch) if pictures else _no_picture
+                count_batch(tally, found, judge.labels, shard.name, first, start, picture)
+                yield
+                if done % RELEASE_EVERY == 0:  # or what the pool keeps grows with the file, slowly
+                    pa.default_memory_pool().release_unused()
+        if shard.mirror is not None and writers:
+            with told("doing", f"read the rows of {shard.place} again"):
+                shard.refuse_changed([(wanted, sink.path) for wanted, sink in writers], masks)
+
+
+Pairs = Iterator[tuple[pa.RecordBatch, pa.RecordBatch]]
+
+
+def _read(shard: Shard, judge: Judge, copied: bool, stack: ExitStack) -> tuple[Any, pq.ParquetFile, Pairs]:
+    """The shard's bytes, open file, and batches, each of them as it is written and as it is judged."""
+    if not copied:
+        columns = judge.columns or (shard.schema.names[:1] if len(shard.schema) else ())
+        file = stack.enter_context(shard.opened())
+        return None, file, ((batch, batch) for batch in shard.batches(file, columns))
+    raw, file = stack.enter_context(shard.mirrored())
+    batches = shard.batches(file)
+    if shard.mirror is None or not judge.columns:
+        return raw, file, ((batch, batch) for batch in batches)
+    judged = Rows(shard.batches(stack.enter_context(shard.opened()), judge.columns))
+    return raw, file, ((batch, judged.take(batch.num_rows)) for batch in batches)
 
 
 def _no_picture(row: int) -> None:
     return None
 
 
-def _judged(
-    shard: Shard, batches: Iterator[pa.RecordBatch], judge: Judge, first: int
-) -> Iterator[tuple[int, pa.RecordBatch, Verdicts]]:
+def _judged(shard: Shard, pairs: Pairs, judge: Judge, first: int) -> Iterator[tuple[int, pa.RecordBatch, Verdicts]]:
     """(first row, batch, verdicts) in order; up to `judge.threads` batches are judged while others are written."""
     if judge.threads < 2:
         start = 0
-        for batch in batches:
-            yield start, batch, _told_of(judge, shard, start, first + start, batch)
+        for batch, seen in pairs:
+            yield start, batch, _told_of(judge, shard, start, first + start, seen)
             start += batch.num_rows
         return
     waiting: deque[tuple[int, pa.RecordBatch, Future[Verdicts]]] = deque()
     pool = ThreadPoolExecutor(judge.threads)
     try:
         start = 0
-        for batch in batches:
-            waiting.append((start, batch, pool.submit(_told_of, judge, shard, start, first + start, batch)))
+        for batch, seen in pairs:
+            waiting.append((start, batch, pool.submit(_told_of, judge, shard, start, first + start, seen)))
             start += batch.num_rows
             if len(waiting) > AHEAD * judge.threads:
                 begun, oldest, future = waiting.popleft()

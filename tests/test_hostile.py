@@ -20,6 +20,7 @@ from sanitize.cli import app
 from sanitize.data import pictures, shards
 from sanitize.errors import BadInput, BadParams
 from sanitize.filter_options import Rules
+from sanitize.io import layout
 from tests import small
 from tests.closure import ROOT
 from tests.data.pictures import encoded, image_column
@@ -189,7 +190,7 @@ def test_nesting(vector_panel, tmp_path):
 def test_huge_strings_in_the_footer(vector_panel, tmp_path, monkeypatch):
     pq.write_table(vectors().replace_schema_metadata({"note": "x" * 200_000}), tmp_path / "in")
     scored(tmp_path / "in", tmp_path, vector_panel)
-    monkeypatch.setattr(shards, "THRIFT_STRING", 100_000)
+    monkeypatch.setattr(layout, "THRIFT_STRING", 100_000)
     with pytest.raises(BadInput, match=r"in: cannot be read as parquet"):
         scored(tmp_path / "in", tmp_path / "out", vector_panel)
 

@@ -200,7 +200,8 @@ class Raw:
         self.file.close()
 shards.Shard._bytes = lambda shard: Raw(shard.place)
 shards.Shard.sha256 = lambda shard: "0" * 64
-shards.READ_AT_ONCE = 64
+from sanitize.io import layout
+layout.READ_AT_ONCE = 64
 """
 
 

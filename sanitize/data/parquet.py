@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -18,13 +18,13 @@ from sanitize.data.columns import Columns, kind_of, pick_columns
 from sanitize.data.files import whole_files
 from sanitize.data.table import BoolArray, Table
 from sanitize.errors import BadInput, BadParams
+from sanitize.io.layout import mirror_of, parquet, plain_metadata
 from sanitize.io.regular import open_regular
+from sanitize.io.writer import NARROW_GROUP, Sink, chosen_rows
 
 __all__ = [
     "Columns",
-    "Sink",
     "batch_rows",
-    "chosen_rows",
     "decode_table",
     "encoded_image_table",
     "image_table",
@@ -37,10 +37,7 @@ __all__ = [
 ]
 
 WIDE_GROUP = 1024  # rows per row group where a column holds images or lists: a few MiB of images
-NARROW_GROUP = 1 << 18
-_CODECS = {"UNCOMPRESSED": "NONE"}  # where the reader's name for a codec is not the writer's
 BATCH_BYTES = 4 << 20  # what is read at once while a file is split
-PENDING_BYTES = 64 << 20  # what waits at most to fill a row group while a file is split
 
 Result = TypeVar("Result")
 
@@ -153,8 +150,8 @@ def split_rows(
     rejected_path  where the rejected rows go, in input order; None = nowhere
     Raises         BadInput: unreadable source, unwritable output, `keep` of another length
                    BadParams: an output that is the source (also through a link) or the other output
-    The outputs have the source's schema with its metadata, its codec per column, sorting columns, dictionary columns,
-    page index and INT96 timestamps, and row groups of its largest group's number of rows, fewer where these would be
+    The outputs have the source's schema with its metadata, its codec per column, sorting columns, dictionary columns
+    and page index, and row groups of its largest group's number of rows, fewer where these would be
     more than 64 MiB. Compression levels and Bloom filters are not kept. A file without rows is a valid one. After an
     error what stood at the outputs is untouched.
     """
@@ -164,9 +161,11 @@ def split_rows(
     assert keep.dtype == np.bool_
     with ExitStack() as stack:
         with _readable(source):
-            # reading in 1 MiB pieces without read-ahead keeps memory flat whatever the size of the row groups
             raw = stack.enter_context(open_regular(source, "one parquet file"))
-            file = stack.enter_context(pq.ParquetFile(raw, buffer_size=1 << 20, pre_buffer=False))
+            file = stack.enter_context(parquet(raw))
+            mirror = mirror_of(raw, file, str(source))
+            if mirror is not None:
+                file = stack.enter_context(parquet(raw, metadata=plain_metadata(raw, mirror, str(source))))
         if len(keep) != file.metadata.num_rows:
             raise BadInput(
                 f"{source}: has {file.metadata.num_rows} rows, but there are {len(keep)} verdicts; filter it again"
@@ -174,7 +173,8 @@ def split_rows(
         stack.enter_context(_writable(outputs[0].parent))
         batches = _batches(source, file)
         read = list(islice(batches, 1))  # before the sinks look at the footer's columns: see filter_pass
-        sinks = [stack.enter_context(Sink(draft, file)) for draft in stack.enter_context(whole_files(*outputs))]
+        drafts = stack.enter_context(whole_files(*outputs))
+        sinks = [stack.enter_context(Sink(draft, file, mirror=mirror, raw=raw)) for draft in drafts]
         start = 0
         for batch in chain(read, batches):
             mask = keep[start : start + batch.num_rows]
@@ -204,95 +204,3 @@ def batch_rows(footer: pq.FileMetaData) -> int:
     size: int = sum(footer.row_group(group).total_byte_size for group in range(footer.num_row_groups))
     rows: int = footer.num_rows
     return max(1, min(65536, BATCH_BYTES * rows // max(size, 1)))
-
-
-def chosen_rows(batch: pa.RecordBatch, mask: BoolArray) -> list[pa.RecordBatch]:
-    """The rows of the batch where the mask is True."""
-    if mask.all():
-        return [batch]
-    try:
-        return [batch.filter(pa.array(mask))] if mask.any() else []
-    except pa.ArrowNotImplementedError:  # views have no filter kernel: take runs of rows, which works for any type
-        edges = np.flatnonzero(np.diff(mask, prepend=False, append=False)).reshape(-1, 2)
-        return [batch.slice(int(first), int(end - first)) for first, end in edges]
-
-
-class Sink:
-    """A ParquetWriter that is set up as the source's footer says and fills row groups from batches of any size.
-
-    path      the file to write
-    source    the open file whose rows are to be written: its schema and its layout are taken over
-    metadata  added to the schema metadata
-    """
-
-    def __init__(self, path: Path, source: pq.ParquetFile, metadata: Mapping[bytes, bytes] | None = None) -> None:
-        footer, self.schema = source.metadata, source.schema_arrow
-        if metadata:
-            self.schema = self.schema.with_metadata({**(self.schema.metadata or {}), **metadata})
-        groups = [footer.row_group(number) for number in range(footer.num_row_groups)]
-        self.group_rows = max([group.num_rows for group in groups], default=NARROW_GROUP)
-        self.pending: list[pa.RecordBatch] = []
-        self.rows = self.bytes = 0  # of what waits
-        self.written = 0  # rows
-        self.writer = pq.ParquetWriter(path, self.schema, **_settings(footer))
-
-    def add(self, batches: Sequence[pa.RecordBatch]) -> None:
-        """Take rows in; whole row groups are written at once, the rest waits."""
-        for batch in batches:
-            while self.rows + batch.num_rows >= self.group_rows:
-                first = self.group_rows - self.rows
-                self._hold(batch.slice(0, first))
-                self._flush()
-                batch = batch.slice(first)
-            if batch.num_rows:
-                self._hold(batch)
-            if self.bytes >= PENDING_BYTES:
-                self._flush()
-
-    def _hold(self, batch: pa.RecordBatch) -> None:
-        self.pending.append(batch)
-        self.rows += batch.num_rows
-        self.bytes += batch.nbytes
-
-    def _flush(self) -> None:
-        if self.rows:
-            table = pa.Table.from_batches(self.pending, self.schema)
-            self.writer.write_table(table.unify_dictionaries(), row_group_size=self.rows)
-            self.written += self.rows
-        self.pending, self.rows, self.bytes = [], 0, 0
-
-    def __enter__(self) -> Sink:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        try:
-            if kind is None:
-                self._flush()
-        finally:
-            self.writer.close()
-
-
-def _settings(footer: pq.FileMetaData) -> dict[str, Any]:
-    """The ParquetWriter's arguments that the first row group of a file was written with."""
-    if not footer.num_row_groups:
-        return {}
-    group = footer.row_group(0)
-    columns = [group.column(number) for number in range(group.num_columns)]
-    logical = [footer.schema.column(number).logical_type.type for number in range(group.num_columns)]
-    codecs = {c.path_in_schema: _CODECS.get(c.compression, c.compression) for c in columns}
-    dictionaries = [c.path_in_schema for c in columns if c.has_dictionary_page]
-    settings: dict[str, Any] = {
-        # one value for all where there is one: other writers may name the insides of nested columns otherwise
-        "compression": codecs if len(set(codecs.values())) > 1 else next(iter(codecs.values()), "NONE"),
-        "use_dictionary": dictionaries if 0 < len(dictionaries) < len(columns) else bool(dictionaries),
-        # old writers call a list's inner field "item", the format's specification "element"
-        "use_compliant_nested_type": not any(".list.item" in c.path_in_schema for c in columns),
-        "write_page_index": any(c.has_offset_index for c in columns),
-        # the writer knows INT96 only for all timestamps or none
-        "use_deprecated_int96_timestamps": any(c.physical_type == "INT96" for c in columns)
-        and "TIMESTAMP" not in logical,
-    }
-    sortings = [footer.row_group(number).sorting_columns for number in range(footer.num_row_groups)]
-    if sortings[0] and all(sorting == sortings[0] for sorting in sortings):
-        settings["sorting_columns"] = sortings[0]
-    return settings

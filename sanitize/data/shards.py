@@ -18,20 +18,22 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sanitize.data.parquet import batch_rows
+from sanitize.data.table import BoolArray
 from sanitize.errors import BadInput
+from sanitize.io.layout import Mirror, mirror_of, parquet, plain_metadata
 from sanitize.io.listing import MAGIC, SUFFIXES, files_below, files_like, is_shard
 from sanitize.io.regular import open_regular, refuse_irregular
 from sanitize.io.remote import connect, is_remote, remote_errors
+from sanitize.io.rows import Rows, same
 from sanitize.io.splits import choose_split
+from sanitize.io.writer import chosen_rows
 from sanitize.whereabouts import told
 
-THRIFT_STRING = 64 << 20  # bytes that one string of a footer may have
-THRIFT_ITEMS = 1_000_000  # entries that one list of a footer may have
-READ_AT_ONCE = 1 << 20
 _NO_VALUE = "__HIVE_DEFAULT_PARTITION__"  # how Hive writes null
 
 
@@ -44,6 +46,7 @@ class Shard:
     rows    as its footer says
     schema  without the partition columns
     keys    partition columns, from folders named KEY=VALUE
+    mirror  how its schema is kept where pyarrow would write another; None = as it is
     """
 
     name: str
@@ -52,6 +55,7 @@ class Shard:
     schema: pa.Schema
     keys: tuple[tuple[str, str | None], ...]
     store: Any = None
+    mirror: Mirror | None = None
 
     def stamp(self) -> tuple[Any, ...]:
         """Changes when the file does."""
@@ -75,8 +79,18 @@ class Shard:
         with _readable(self.name), ExitStack() as stack:
             raw = stack.enter_context(self._bytes())
             with told("doing", f"read {self.place} (its footer)"):
-                file = stack.enter_context(_parquet(raw))
+                file = stack.enter_context(parquet(raw))
             yield file
+
+    @contextmanager
+    def mirrored(self) -> Iterator[tuple[Any, pq.ParquetFile]]:
+        """The file's bytes, and the file open for copying its rows: read plainly where there is a mirror."""
+        with _readable(self.name), ExitStack() as stack:
+            raw = stack.enter_context(self._bytes())
+            with told("doing", f"read {self.place} (its footer)"):
+                plain = None if self.mirror is None else plain_metadata(raw, self.mirror, self.name)
+                file = stack.enter_context(parquet(raw, metadata=plain))
+            yield raw, file
 
     def batches(self, file: pq.ParquetFile, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
         """The open file's rows, about 4 MiB at a time.
@@ -99,6 +113,33 @@ class Shard:
                 yield batch if columns is None else self.with_keys(batch, columns)
         if seen != self.rows:
             raise BadInput(f"{self.name}: holds {seen} rows, but its footer says {self.rows}; write the file again")
+
+    def refuse_changed(self, outputs: Sequence[tuple[bool, Path]], keep: Sequence[BoolArray]) -> None:
+        """BadInput if files written with the shard's mirror do not hold its rows, value for value and type for type.
+
+        outputs  (whether it is that of the kept rows, the file)
+        keep     whether each row was kept, in parts
+        """
+        assert self.mirror is not None
+        keep_N = np.concatenate([*keep, np.zeros(0, np.bool_)])
+        for wanted, path in outputs:
+            with self.mirrored() as (_, given), open(path, "rb") as raw, parquet(raw) as typed:
+                if not typed.schema_arrow.equals(self.schema):
+                    raise BadInput(f"{self.name}: its columns' types would come out changed; cast them to others")
+                with parquet(raw, metadata=plain_metadata(raw, self.mirror, self.name)) as made:
+                    written, start = Rows(made.iter_batches(batch_size=1024)), 0
+                    for batch in self.batches(given):
+                        mask = keep_N[start : start + batch.num_rows]
+                        start += batch.num_rows
+                        for part in chosen_rows(batch, mask if wanted else ~mask):
+                            self._refuse_other(part, written)
+                    assert written.ended(), f"{path} has more rows than were written to it"
+
+    def _refuse_other(self, part: pa.RecordBatch, written: Rows) -> None:
+        again = written.take(part.num_rows)
+        for name, one, other in zip(part.schema.names, part.columns, again.columns, strict=True):
+            if not same(one, other):
+                raise BadInput(f"{self.name}: column {name!r} would come out changed; cast it to another type")
 
     def with_keys(self, batch: pa.RecordBatch, columns: Sequence[str]) -> pa.RecordBatch:
         """The batch's `columns` without metadata, the partition columns among them with one value throughout."""
@@ -244,11 +285,12 @@ def _shard(base: str, name: str, store: Any) -> Shard:
     place = str(PurePosixPath(base) / name) if store else str(Path(base) / name)
     parts = [part.split("=", 1) for part in PurePosixPath(name).parts[:-1] if "=" in part]
     bare = Shard(name, place, 0, pa.schema([]), (), store)
-    with bare.opened() as file:
+    with bare.mirrored() as (raw, file):
         schema, rows = file.schema_arrow, file.metadata.num_rows
         own = schema.names
+        mirror = mirror_of(raw, file, name)
     keys = tuple((key, None if value == _NO_VALUE else unquote(value)) for key, value in parts if key not in own)
-    return Shard(name, place, rows, schema, keys, store)
+    return Shard(name, place, rows, schema, keys, store, mirror)
 
 
 class _Groups:
@@ -261,19 +303,6 @@ class _Groups:
         """Where `rows` rows from `row` on lie."""
         first, last = (min(bisect_right(self.ends, place), len(self.ends) - 1) for place in (row, row + rows - 1))
         return f"row group {first}" if last <= first else f"row groups {first} to {last}"
-
-
-@contextmanager
-def _parquet(raw: Any) -> Iterator[pq.ParquetFile]:
-    with pq.ParquetFile(
-        raw,
-        buffer_size=READ_AT_ONCE,
-        pre_buffer=False,
-        thrift_string_size_limit=THRIFT_STRING,
-        thrift_container_size_limit=THRIFT_ITEMS,
-        page_checksum_verification=True,
-    ) as file:
-        yield file
 
 
 def _unreadable() -> tuple[type[Exception], ...]:

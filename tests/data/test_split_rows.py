@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from sanitize.data import parquet
 from sanitize.data.parquet import split_rows
 from sanitize.errors import BadInput, BadParams
+from sanitize.io import writer
 from tests.data.pictures import encoded, image_column
 
 ROWS = 23
@@ -107,7 +108,7 @@ def test_batches_smaller_than_row_groups(source: Path, tmp_path: Path, monkeypat
 
 def test_large_row_groups_are_cut(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parquet, "BATCH_BYTES", 1)
-    monkeypatch.setattr(parquet, "PENDING_BYTES", 1)
+    monkeypatch.setattr(writer, "PENDING_BYTES", 1)
     split_rows(source, np.ones(ROWS, bool), tmp_path / "kept")
     assert pq.read_metadata(tmp_path / "kept").num_row_groups == ROWS
     assert pq.read_table(tmp_path / "kept").to_pylist() == pq.read_table(source).to_pylist()
