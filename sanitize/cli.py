@@ -112,6 +112,13 @@ def filter_command(
         float | None,
         typer.Option(metavar="PART", help="Write nothing and leave with 1 if more than this part (0..1) is rejected."),
     ] = None,
+    max_unreadable: Annotated[
+        float | None,
+        typer.Option(
+            metavar="PART",
+            help="Write nothing and leave with 1 if more than this part (0..1) cannot be read. [default: 0.05]",
+        ),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Write all the same; leaves with 1 still.")] = False,
     on_bad_row: Annotated[
         str, typer.Option(metavar="WORD", help="keep, reject or fail: rows that cannot be read.")
@@ -175,7 +182,8 @@ def filter_command(
     OUT and the rejected rows together are IN: every column, every row, in order. IN is never changed; files at OUT,
     --rejected and --manifest are replaced, all together or not at all.
 
-    Exit codes: 0 done; 1 more than --max-removed; 2 parameters or usage; 3 input, or a failure; 130 interrupted.
+    Exit codes: 0 done; 1 more than --max-removed or --max-unreadable, or no row kept; 2 parameters or usage; 3 input,
+    or a failure; 130 interrupted.
     """
     if kept is None and not dry_run:
         raise typer.BadParameter("missing; it may be left out with --dry-run only", param_hint="OUT")
@@ -193,6 +201,7 @@ def filter_command(
             image_root=image_root,
             fit_rows=fit_rows,
             max_removed=max_removed,
+            max_unreadable=max_unreadable,
             force=force,
             dry_run=dry_run,
             embeddings=embeddings,
@@ -235,6 +244,13 @@ def filter_command(
 @app.command()
 def init(
     folder: Annotated[Path, typer.Argument(help="Where to write it.")] = Path("."),
+    max_unreadable: Annotated[
+        float | None,
+        typer.Option(
+            metavar="PART",
+            help="Write nothing and leave with 1 if more than this part (0..1) cannot be read. [default: 0.05]",
+        ),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace one that is there.")] = False,
 ) -> None:
     """Write a params.yaml with every parameter and what it means, for your own data."""
@@ -271,8 +287,7 @@ def _tell(summary: Summary, source: str, places: Mapping[str, object], force: bo
         lines.append(f"dropped by class: {', '.join(dropped[:SHOWN])}{more}")
     if summary.exceeded:
         remedy = "written all the same" if force else "nothing was written; --force writes all the same"
-        part = summary.rejected / summary.rows
-        lines.append(f"max_removed is {summary.max_removed:g}, but {part:.4g} of the rows would go; {remedy}")
+        lines += [f"{limit}; {remedy}" for limit in summary.limits]
     if not summary.exceeded or force:
         lines += [f"{what}: {place}" for what, place in places.items() if place is not None]
     say(*lines)

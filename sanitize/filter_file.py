@@ -27,7 +27,7 @@ from sanitize.filter_memory import Memory
 from sanitize.filter_options import Options, Rules
 from sanitize.filter_page import write_page
 from sanitize.filter_pass import Drafts, run_pass
-from sanitize.filter_summary import Seen, Summary
+from sanitize.filter_summary import Seen, Summary, Unreadable
 from sanitize.filter_tally import Tally
 from sanitize.filtering import Steps, no_steps
 from sanitize.io.remote import is_remote
@@ -168,12 +168,13 @@ def _summary(
         reasons=dict(sorted(tally.reasons.items())),
         unjudged=dict(sorted(tally.unjudged.items())),
         classes=tally.classes,
-        columns=Seen(found.recipe.label, found.recipe.inputs, found.modality, found.seen),
+        columns=Seen(found.recipe.label, found.recipe.inputs, found.modality, found.seen, found.recipe.expected),
         files=len(shards.shards),
         seconds=time.monotonic() - began,
         parameters_sha256=parameters,
         input_sha256=digest,
         max_removed=options.max_removed,
+        unreadable=Unreadable(tally.unreadable, options.max_unreadable, tally.commonest),
         written=written,
     )
 
@@ -181,7 +182,7 @@ def _summary(
 def _key(params: Params, options: Options, digest: str, places: Mapping[str, str]) -> dict[str, str]:
     """What must be the same for a run to go on from another, by name."""
     chosen: dict[str, Any] = asdict(options)
-    for name in ("max_removed", "force", "resume", "report", "save_voters"):
+    for name in ("max_removed", "max_unreadable", "force", "resume", "report", "save_voters"):
         del chosen[name]  # they do not change what is remembered, or stand among the outputs
     chosen["files"] = {}
     for name, path in (("pred_probs", options.pred_probs), ("voters", _voters_file(options.voters))):

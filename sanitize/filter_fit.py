@@ -22,9 +22,10 @@ from sanitize.data.shards import Source
 from sanitize.data.table import FloatArray, IntArray, Table
 from sanitize.errors import BadInput, BadParams
 from sanitize.execution import OrderedMap
-from sanitize.filter_judges import UNREADABLE, Classes, Recorded, Rows, Scorer, laid_out
+from sanitize.filter_judges import Classes, Recorded, Rows, Scorer, laid_out
 from sanitize.filter_memory import Fit, Memory
 from sanitize.filter_options import Rules
+from sanitize.filter_tally import UNREADABLE
 from sanitize.filtering import Manifest, Steps, filter_table, settle
 from sanitize.ispl import partition
 from sanitize.panel import Bench, Panel, as_ballot, fit_panel, judges_of

@@ -22,11 +22,10 @@ from sanitize.data.shards import Shard, Source
 from sanitize.data.table import BoolArray, IntArray
 from sanitize.errors import BadInput
 from sanitize.filter_options import OnBad, Rules
-from sanitize.filter_tally import UNJUDGED, Verdicts
+from sanitize.filter_tally import UNJUDGED, UNREADABLE, Verdicts
 from sanitize.filtering import KEPT, Manifest
 from sanitize.panel import UNASKED, Bench
 
-UNREADABLE = "unreadable"
 TOO_FEW = "too few to judge"
 NO_LABEL = "unlabelled"
 

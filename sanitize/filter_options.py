@@ -34,6 +34,8 @@ class Options:
     rules         what becomes of rows that cannot be judged
     fit_rows      fit on a stratified sample of so many rows, then judge all rows in a stream; None = all in memory
     max_removed   part of the rows that may be rejected, 0..1; with more nothing is written. None = any
+    max_unreadable  part of the rows that may be unreadable, 0..1, rejected or kept; with more nothing is written. None
+                  = `filter_summary.MAX_UNREADABLE`, but one row always may
     force         write all the same
     dry_run       write no rows; manifest, report and voters are written where they are asked for
     embeddings    the one column of vectors to look at, in place of the columns found
@@ -48,6 +50,7 @@ class Options:
     rules: Rules = field(default_factory=Rules)
     fit_rows: int | None = None
     max_removed: float | None = None
+    max_unreadable: float | None = None
     force: bool = False
     dry_run: bool = False
     embeddings: str | None = None
@@ -80,5 +83,8 @@ def make_options(
         raise BadParams(f"--fit-rows is {fit_rows}; must be at least 2; 20000 is a good start")
     if max_removed is not None and not 0 <= max_removed <= 1:
         raise BadParams(f"--max-removed is {max_removed}; must be a number in [0, 1], such as 0.05")
+    max_unreadable = others.get("max_unreadable")
+    if max_unreadable is not None and not 0 <= max_unreadable <= 1:
+        raise BadParams(f"--max-unreadable is {max_unreadable}; must be a number in [0, 1]; the default is 0.05")
     rules = Rules(on_bad_row, least_class, on_small_class, image_root)  # type: ignore[arg-type]
     return Options(rules, **others)

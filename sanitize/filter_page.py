@@ -35,7 +35,7 @@ def page(summary: Summary, tally: Tally) -> str:
     headline = f"{summary.rejected} of {summary.rows} rows rejected ({100 * share:.2f}%)"
     alarm = ""
     if summary.exceeded:
-        alarm = f'<p class="alarm">That is more than the limit of {100 * (summary.max_removed or 0):g}%.</p>'
+        alarm = f'<p class="alarm">{"; ".join(map(escape, summary.limits))}.</p>'
     facts = [
         ("files", summary.files),
         ("columns", summary.columns.found),

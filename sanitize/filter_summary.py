@@ -7,16 +7,47 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, Self
 
 SCHEMA_VERSION = 1
+MAX_UNREADABLE = 0.05  # part of the rows: more of them mean that something else was expected than there is
 
 
 @dataclass(frozen=True)
 class Seen:
-    """Which columns were looked at: the label, the inputs, as what (words joined by " + "), and how they were found."""
+    """Which columns were looked at.
+
+    label, inputs  their names
+    modality       as what, words joined by " + "
+    found          how they were found, in words
+    expected       what a row that can be read holds in them, in words
+    """
 
     label: str
     inputs: tuple[str, ...]
     modality: str
     found: str
+    expected: str = ""
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """Rows that cannot be read.
+
+    rows       their number, rejected or kept
+    most       the part of all rows that they may be, 0..1; None = MAX_UNREADABLE, but one row always may
+    commonest  what is wrong with most of them, in words
+    """
+
+    rows: int
+    most: float | None
+    commonest: str
+
+    @property
+    def bound(self) -> float:
+        """The part of all rows that they may be, 0..1."""
+        return MAX_UNREADABLE if self.most is None else self.most
+
+    def exceeds(self, rows: int) -> bool:
+        """Whether they are more of so many rows than may be."""
+        return self.rows > (max(1.0, self.bound * rows) if self.most is None else self.bound * rows)
 
 
 @dataclass(frozen=True)
@@ -33,6 +64,7 @@ class Summary:
     parameters_sha256     of the parameters that can change the kept rows
     input_sha256          of the input file's bytes; of several files: see `Source.sha256`
     max_removed           the limit, 0..1, or None
+    unreadable            the rows that cannot be read, and their limit
     written               whether outputs were written: not in a dry run, and not beyond the limit
     """
 
@@ -48,6 +80,7 @@ class Summary:
     parameters_sha256: str
     input_sha256: str
     max_removed: float | None
+    unreadable: Unreadable
     written: bool
 
     @property
@@ -57,8 +90,27 @@ class Summary:
 
     @property
     def exceeded(self) -> bool:
-        """Whether a larger part of the rows is rejected than `max_removed` allows."""
-        return self.max_removed is not None and self.rejected > self.max_removed * self.rows
+        """Whether a limit is exceeded."""
+        return bool(self.limits)
+
+    @property
+    def limits(self) -> list[str]:
+        """Which limits are exceeded, in words: rows that cannot be read, rows rejected, and that some row is kept."""
+        found = []
+        bad = self.unreadable
+        if bad.exceeds(self.rows):
+            found.append(
+                f"{bad.rows} of {self.rows} rows cannot be read, more than --max-unreadable {bad.bound:g} of all; "
+                f"{bad.commonest}; expected: {self.columns.expected}; mend the rows, name other columns (--label, "
+                f"--inputs), or allow more with --max-unreadable"
+            )
+        if self.max_removed is not None and self.rejected > self.max_removed * self.rows:
+            found.append(
+                f"max_removed is {self.max_removed:g}, but {self.rejected / self.rows:.4g} of the rows would go"
+            )
+        if not self.kept:
+            found.append(f"none of {self.rows} rows would be kept")
+        return found
 
     def as_json(self) -> dict[str, Any]:
         """The document that `sanitize filter --json` prints."""
@@ -77,6 +129,8 @@ class Summary:
             "parameters_sha256": self.parameters_sha256,
             "input_sha256": self.input_sha256,
             "max_removed": self.max_removed,
+            "unreadable": self.unreadable.rows,
+            "max_unreadable": self.unreadable.bound,
             "limit_exceeded": self.exceeded,
             "written": self.written,
             "verdict": self.verdict,
@@ -90,6 +144,7 @@ class Summary:
     def of_json(cls, plain: Mapping[str, Any]) -> Self:
         """What `plain` has written."""
         seen = plain["columns"]
-        columns = Seen(seen["label"], tuple(seen["inputs"]), seen["modality"], seen["found"])
+        columns = Seen(seen["label"], tuple(seen["inputs"]), seen["modality"], seen["found"], seen["expected"])
         classes = {name: (counts[0], counts[1]) for name, counts in plain["classes"].items()}
-        return cls(**{**plain, "columns": columns, "classes": classes})
+        unreadable = Unreadable(**plain["unreadable"])
+        return cls(**{**plain, "columns": columns, "classes": classes, "unreadable": unreadable})

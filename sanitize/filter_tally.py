@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import heapq
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
@@ -16,6 +17,9 @@ from sanitize.data.table import BoolArray, IntArray
 from sanitize.filtering import KEPT
 
 UNJUDGED = -1
+UNREADABLE = "unreadable"  # the cause of rows that cannot be read
+CAUSES = 100  # ways of being unreadable that are told apart
+_VALUES = re.compile(r"'(?:[^'\\]|\\.)*'|\"[^\"]*\"|\d+")  # what differs from row to row in a cause
 WORST = 40  # rows that a report shows
 Suspect = tuple[float, int, str, int, str, str, Any]
 
@@ -63,6 +67,7 @@ class Tally:
     reasons    rows rejected for each cause
     unjudged   rows kept without a verdict, for each cause
     classes    rows and rejected rows of each class
+    causes     what is wrong with unreadable rows, without its values -> how many rows, and the first of them in full
     worst      the most suspicious rejected rows, a heap: (suspicion, -number, file, row, label, reason, picture)
     """
 
@@ -71,7 +76,27 @@ class Tally:
     reasons: Counter[str] = field(default_factory=Counter)
     unjudged: Counter[str] = field(default_factory=Counter)
     classes: dict[str, tuple[int, int]] = field(default_factory=dict)
+    causes: dict[str, tuple[int, str]] = field(default_factory=dict)
     worst: list[Suspect] = field(default_factory=list)
+
+    @property
+    def unreadable(self) -> int:
+        """Rows that cannot be read, rejected or kept."""
+        return self.reasons[UNREADABLE] + self.unjudged[UNREADABLE]
+
+    @property
+    def commonest(self) -> str:
+        """What is wrong with most of the unreadable rows, in words, with the first such row; "" = there are none."""
+        if not self.causes:
+            return ""
+        rows, example = max(self.causes.values(), key=lambda pair: pair[0])
+        return f"{rows} of them like {example}"
+
+    def blame(self, cause: str, rows: int, example: str) -> None:
+        """Count unreadable rows that have one cause."""
+        before, first = self.causes.get(cause, (0, example))
+        if before or len(self.causes) < CAUSES:
+            self.causes[cause] = (before + rows, first)
 
     def suspect(self, row: Suspect) -> None:
         """Take a row among the worst, if it is one."""
@@ -87,6 +112,8 @@ class Tally:
         for name, (rows, rejected) in other.classes.items():
             before = self.classes.get(name, (0, 0))
             self.classes[name] = (before[0] + rows, before[1] + rejected)
+        for cause, (number, example) in other.causes.items():
+            self.blame(cause, number, example)
         for row in other.worst:
             self.suspect(row)
 
@@ -113,6 +140,10 @@ def count_batch(
     tally.reasons.update(reason.split(":")[0] for reason in found.reason_n[rejected])
     spared = found.keep_n & (found.reason_n != KEPT)
     tally.unjudged.update(reason.split(":")[0] for reason in found.reason_n[spared])
+    for row in np.flatnonzero(found.reason_n != KEPT):
+        cause, _, details = found.reason_n[row].partition(": ")
+        if cause == UNREADABLE:
+            tally.blame(_VALUES.sub("…", details), 1, f"{file}, row {start + row}: {details}")
     known = found.label_n >= 0
     rows_C = np.bincount(found.label_n[known], minlength=len(labels))
     dropped_C = np.bincount(found.label_n[known & ~found.keep_n], minlength=len(labels))

@@ -28,6 +28,9 @@ DAY = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000
 Bad = dict[int, str]  # position in the batch -> what is wrong with the row
 
 
+NAMED = 10  # classes, and columns, that a message names
+
+
 class Feature(BaseModel):
     """How one column becomes numbers.
 
@@ -74,6 +77,17 @@ class Recipe(BaseModel):
     def inputs(self) -> tuple[str, ...]:
         """The input columns' names."""
         return tuple(feature.name for feature in self.features)
+
+    @property
+    def expected(self) -> str:
+        """What a row holds in its columns if it can be read, in words."""
+        more = ", …" if len(self.classes) > NAMED else ""
+        names = ", ".join(repr(name) for name in self.classes[:NAMED])
+        columns = [f"label column {self.label!r} one of {names}{more}"]
+        for feature in self.features:
+            what = f"vector of {feature.width} finite numbers" if feature.kind == "vector" else feature.kind
+            columns.append(f"column {feature.name!r} {what}")
+        return "; ".join(columns[: NAMED + 1])
 
     @property
     def shape(self) -> tuple[int, ...]:
