@@ -22,11 +22,12 @@ from sanitize.data.shards import Shard, Source
 from sanitize.data.table import BoolArray, IntArray
 from sanitize.errors import BadInput
 from sanitize.filter_options import OnBad, Rules
-from sanitize.filter_tally import UNJUDGED, UNREADABLE, Verdicts
+from sanitize.filter_tally import UNJUDGED, UNREADABLE, Verdicts, joined
 from sanitize.filtering import KEPT, Manifest
 from sanitize.panel import UNASKED, Bench
 
 TOO_FEW = "too few to judge"
+INPUT_BYTES = 16 << 20  # of inputs that a thread makes at once: texts are few bytes in the file and many as inputs
 NO_LABEL = "unlabelled"
 
 
@@ -135,9 +136,16 @@ class Scorer:
         self.bench, self.rows, self.more, self.threads = bench, rows, more, threads
         self.columns = (*rows.recipe.inputs, rows.recipe.label)
         self.classes, self.labels = rows.classes.judged, rows.classes.code.names
+        width = int(np.prod(rows.recipe.shape)) * (1 if rows.recipe.modality == "image" else 4)
+        self.at_once = max(1, INPUT_BYTES // max(1, width))
 
     def __call__(self, shard: Shard, start: int, first: int, batch: pa.RecordBatch) -> Verdicts:
         """See `filter_pass.Judge`."""
+        begins = range(0, max(1, batch.num_rows), self.at_once)
+        parts = [self._judge(shard, start + row, first + row, batch.slice(row, self.at_once)) for row in begins]
+        return parts[0] if len(parts) == 1 else joined(parts)
+
+    def _judge(self, shard: Shard, start: int, first: int, batch: pa.RecordBatch) -> Verdicts:
         seen = pa.Table.from_batches([shard.with_keys(batch, self.columns)])
         label = self.rows.recipe.label
         reading = reading_of(shard.schema, label, shard.name)

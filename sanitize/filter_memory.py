@@ -70,8 +70,8 @@ class Memory:
             if fit.verdicts is not None:
                 columns = {field.name: getattr(fit.verdicts, field.name) for field in fields(fit.verdicts)}
                 columns["reason_n"] = pa.array(columns["reason_n"], pa.string()).dictionary_encode()
-                with whole_files(self.folder / VERDICTS) as (draft,):
-                    pq.write_table(pa.table(columns), draft)
+                with whole_files(self.folder / VERDICTS) as (draft,), open(draft, "wb") as file:
+                    pq.write_table(pa.table(columns), file)
             about = {
                 "recipe": fit.recipe.model_dump(mode="json"),
                 "panel": fit.panel is not None,
@@ -121,7 +121,7 @@ class Memory:
     def manifests(self, shards: Sequence[Shard]) -> Iterator[pa.RecordBatch]:
         """The manifests of all shards, in order."""
         for number in range(len(shards)):
-            with pq.ParquetFile(self.manifest_of(number)) as file:
+            with open(self.manifest_of(number), "rb") as raw, pq.ParquetFile(raw) as file:
                 yield from file.iter_batches()
 
     def _about(self, number: int) -> Path:
@@ -148,7 +148,8 @@ def _unwritable(folder: Path, error: Exception) -> BadInput:
 
 
 def _verdicts(path: Path) -> Verdicts:
-    table = pq.read_table(path)
+    with open(path, "rb") as file:
+        table = pq.read_table(file)
     reasons = table.column("reason_n").combine_chunks()
     reasons = pa.concat_arrays(reasons.chunks) if isinstance(reasons, pa.ChunkedArray) else reasons
     names = np.array([*reasons.dictionary.to_pylist(), ""], object)[:-1]  # one string for all rows that share it

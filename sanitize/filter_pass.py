@@ -3,6 +3,7 @@
 # N rows, n rows of a batch
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -166,7 +167,7 @@ def _pass_through(
                 if shard.mirror is not None:
                     masks.append(found.keep_n)
                 picture = partial(judge.picture, batch) if pictures else _no_picture
-                count_batch(tally, found, judge.labels, shard.name, first, start, picture)
+                count_batch(tally, found, judge.labels, shown(shard.name), first, start, picture)
                 yield
                 if done % RELEASE_EVERY == 0:  # or what the pool keeps grows with the file, slowly
                     pa.default_memory_pool().release_unused()
@@ -235,6 +236,11 @@ def _chosen(batch: pa.RecordBatch, mask: BoolArray) -> list[pa.RecordBatch]:
     return [batch.slice(int(first), int(end - first)) for first, end in edges]
 
 
+def shown(file: str) -> str:
+    """A file's name as text: what is no UTF-8 in it as an escape, \\xe9."""
+    return os.fsencode(file).decode("utf-8", "backslashreplace")
+
+
 def manifest_rows(file: str, start: int, found: Verdicts, classes: Sequence[str]) -> pa.RecordBatch:
     """The manifest of rows `start` and on of a file."""
     rows = len(found.keep_n)
@@ -246,7 +252,7 @@ def manifest_rows(file: str, start: int, found: Verdicts, classes: Sequence[str]
         pa.array(found.keep_n),
         pa.array(found.reason_n, pa.string()),
         pa.array(found.suspicion_n, from_pandas=True),
-        pa.array([file], pa.string()).take(pa.array(np.zeros(rows, np.int64))),
+        pa.array([shown(file)], pa.string()).take(pa.array(np.zeros(rows, np.int64))),
         votes,
         *(pa.array(n.astype(np.int32), mask=n < 0) for n in (found.voters_n, found.support_n, found.agreement_n)),
     ]
@@ -262,7 +268,10 @@ class ManifestSink:
         self.rows = 0
         with _writable(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            self.writer = pq.ParquetWriter(path, MANIFEST)
+            with ExitStack() as stack:
+                self.file = stack.enter_context(open(path, "wb"))
+                self.writer = pq.ParquetWriter(self.file, MANIFEST)
+                self.closing = stack.pop_all()
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Take in rows, as `manifest_rows` makes them."""
@@ -281,7 +290,7 @@ class ManifestSink:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        with _writable(self.path):
+        with _writable(self.path), self.closing:
             try:
                 if kind is None and self.rows:
                     self._flush(self.rows)

@@ -53,6 +53,11 @@ class Verdicts:
         return Verdicts(*(getattr(self, field.name)[cut] for field in fields(self)))
 
 
+def joined(parts: Sequence[Verdicts]) -> Verdicts:
+    """The verdicts on rows that follow each other."""
+    return Verdicts(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Verdicts)))
+
+
 @dataclass(frozen=True)
 class Uncompared:
     """A picture among values that a heap compares; no two entries are equal before it."""

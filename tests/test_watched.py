@@ -227,7 +227,7 @@ def test_the_message_names_one_row_group_of_large_ones(ground, tmp_path):
     footer = pq.read_metadata(ground / "large.parquet")
     bounds = [footer.row_group(group).column(0).data_page_offset for group in (3, 4)]
     code = ABORTS_IN_A_READ.replace("{begin}", str(bounds[0])).replace("{end}", str(bounds[1]))
-    code += "from sanitize.data import shards\nshards.batch_rows = lambda footer: 1000\n"
+    code += "from sanitize.io import sizes\nsizes.batch_rows = lambda size, rows: 1000\n"
     done = crashing(code, *args(ground), "--quiet", cwd=tmp_path)
     assert (done.returncode, os.listdir(tmp_path)) == (3, [])
     assert f"while it read {ground / 'large.parquet'} (row group 3); " in done.stderr

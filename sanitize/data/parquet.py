@@ -20,11 +20,11 @@ from sanitize.data.table import BoolArray, Table
 from sanitize.errors import BadInput, BadParams
 from sanitize.io.layout import mirror_of, parquet, plain_metadata
 from sanitize.io.regular import open_regular
+from sanitize.io.sizes import Sizing, read_batches, sizing_of
 from sanitize.io.writer import NARROW_GROUP, Sink, chosen_rows
 
 __all__ = [
     "Columns",
-    "batch_rows",
     "decode_table",
     "encoded_image_table",
     "image_table",
@@ -37,7 +37,6 @@ __all__ = [
 ]
 
 WIDE_GROUP = 1024  # rows per row group where a column holds images or lists: a few MiB of images
-BATCH_BYTES = 4 << 20  # what is read at once while a file is split
 
 Result = TypeVar("Result")
 
@@ -164,6 +163,7 @@ def split_rows(
             raw = stack.enter_context(open_regular(source, "one parquet file"))
             file = stack.enter_context(parquet(raw))
             mirror = mirror_of(raw, file, str(source))
+            sizing = sizing_of(raw, file.metadata, file.schema_arrow, str(source))
             if mirror is not None:
                 file = stack.enter_context(parquet(raw, metadata=plain_metadata(raw, mirror, str(source))))
         if len(keep) != file.metadata.num_rows:
@@ -171,7 +171,7 @@ def split_rows(
                 f"{source}: has {file.metadata.num_rows} rows, but there are {len(keep)} verdicts; filter it again"
             )
         stack.enter_context(_writable(outputs[0].parent))
-        batches = _batches(source, file)
+        batches = _batches(source, file, sizing)
         read = list(islice(batches, 1))  # before the sinks look at the footer's columns: see filter_pass
         drafts = stack.enter_context(whole_files(*outputs))
         sinks = [stack.enter_context(Sink(draft, file, mirror=mirror, raw=raw)) for draft in drafts]
@@ -183,10 +183,9 @@ def split_rows(
             start += batch.num_rows
 
 
-def _batches(path: Path, file: pq.ParquetFile) -> Iterator[pa.RecordBatch]:
-    """The file's rows, about BATCH_BYTES at a time."""
+def _batches(path: Path, file: pq.ParquetFile, sizing: Sizing) -> Iterator[pa.RecordBatch]:
     with _readable(path):
-        yield from file.iter_batches(batch_size=batch_rows(file.metadata))
+        yield from read_batches(file, sizing)
 
 
 def _refuse_overlap(source: Path, outputs: Sequence[Path]) -> None:
@@ -197,10 +196,3 @@ def _refuse_overlap(source: Path, outputs: Sequence[Path]) -> None:
         kept, rejected = outputs
         if kept.resolve() == rejected.resolve():
             raise BadParams(f"kept and rejected rows both go to {kept}; name two files")
-
-
-def batch_rows(footer: pq.FileMetaData) -> int:
-    """Rows that make about BATCH_BYTES."""
-    size: int = sum(footer.row_group(group).total_byte_size for group in range(footer.num_row_groups))
-    rows: int = footer.num_rows
-    return max(1, min(65536, BATCH_BYTES * rows // max(size, 1)))

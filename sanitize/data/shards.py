@@ -22,7 +22,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sanitize.data.parquet import batch_rows
 from sanitize.data.table import BoolArray
 from sanitize.errors import BadInput
 from sanitize.io.layout import Mirror, mirror_of, parquet, plain_metadata
@@ -30,6 +29,7 @@ from sanitize.io.listing import MAGIC, SUFFIXES, files_below, files_like, is_sha
 from sanitize.io.regular import open_regular, refuse_irregular
 from sanitize.io.remote import connect, is_remote, remote_errors
 from sanitize.io.rows import Rows, same
+from sanitize.io.sizes import ONE_BY_ONE, Sizing, read_batches, refuse_large, sizing_of
 from sanitize.io.splits import choose_split
 from sanitize.io.writer import chosen_rows
 from sanitize.whereabouts import told
@@ -47,6 +47,7 @@ class Shard:
     schema  without the partition columns
     keys    partition columns, from folders named KEY=VALUE
     mirror  how its schema is kept where pyarrow would write another; None = as it is
+    sizing  how many rows of it are read at once
     """
 
     name: str
@@ -56,6 +57,7 @@ class Shard:
     keys: tuple[tuple[str, str | None], ...]
     store: Any = None
     mirror: Mirror | None = None
+    sizing: Sizing = ONE_BY_ONE
 
     def stamp(self) -> tuple[Any, ...]:
         """Changes when the file does."""
@@ -101,14 +103,14 @@ class Shard:
         own = None if columns is None else [name for name in columns if name not in dict(self.keys)]
         seen = 0
         with _readable(self.name):
-            size = batch_rows(file.metadata)
-            batches = file.iter_batches(batch_size=size, columns=own)
             where = _Groups(file.metadata)
+            batches = read_batches(file, self.sizing, own)
             while True:
-                with told("doing", f"read {self.place} ({where.of(seen, size)})"):
+                with told("doing", f"read {self.place} ({where.of(seen, self.sizing.rows)})"):
                     batch = next(batches, None)
                 if batch is None:
                     break
+                refuse_large(batch, seen, self.name)
                 seen += batch.num_rows
                 yield batch if columns is None else self.with_keys(batch, columns)
         if seen != self.rows:
@@ -289,8 +291,9 @@ def _shard(base: str, name: str, store: Any) -> Shard:
         schema, rows = file.schema_arrow, file.metadata.num_rows
         own = schema.names
         mirror = mirror_of(raw, file, name)
+        sizing = sizing_of(raw, file.metadata, schema, name)
     keys = tuple((key, None if value == _NO_VALUE else unquote(value)) for key, value in parts if key not in own)
-    return Shard(name, place, rows, schema, keys, store, mirror)
+    return Shard(name, place, rows, schema, keys, store, mirror, sizing)
 
 
 class _Groups:

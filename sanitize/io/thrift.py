@@ -6,6 +6,7 @@ What pyarrow has no name for is kept as it is. The bytes have been through Arrow
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
@@ -53,7 +54,7 @@ def read_footer(file: BinaryIO) -> tuple[int, bytes]:
     file.seek(max(0, size - TAIL))
     tail = file.read(TAIL)
     length = int.from_bytes(tail[:4], "little")
-    if len(tail) < TAIL or tail[4:] != MAGIC or length > size - TAIL - len(MAGIC):
+    if len(tail) < TAIL or tail[4:] != MAGIC or length > size - TAIL:
         raise BadInput("no footer of parquet at the end of the file; write it again as a parquet file")
     start = size - TAIL - length
     file.seek(start)
@@ -63,7 +64,7 @@ def read_footer(file: BinaryIO) -> tuple[int, bytes]:
 def parse(content: bytes, until: int | None = None) -> Struct:
     """The struct that the bytes begin with; fields after number `until` are not read. BadInput: the bytes are none."""
     try:
-        return _Reader(content).struct(until)
+        return Reader(content).struct(until)
     except (IndexError, ValueError, struct.error) as error:
         raise BadInput(f"damaged footer ({error}); write it again as a parquet file") from error
 
@@ -75,11 +76,14 @@ def dump(value: Struct) -> bytes:
     return bytes(out)
 
 
-class _Reader:
+class Reader:
+    """Reads one value after another."""
+
     def __init__(self, content: bytes) -> None:
         self.content, self.at, self.depth = content, 0, 0
 
     def varint(self) -> int:
+        """A number without a sign."""
         shift = value = 0
         while True:
             byte = self.content[self.at]
@@ -92,16 +96,19 @@ class _Reader:
                 raise ValueError("a number of more than 64 bits")
 
     def zigzag(self) -> int:
+        """A number with a sign."""
         value = self.varint()
         return (value >> 1) ^ -(value & 1)
 
     def take(self, length: int) -> bytes:
+        """So many bytes."""
         if length > len(self.content) - self.at:
             raise ValueError("it is cut off")
         self.at += length
         return self.content[self.at - length : self.at]
 
     def value(self, kind: int) -> Any:
+        """A value of this type."""
         if kind in (I16, I32, I64):
             return self.zigzag()
         if kind == BINARY:
@@ -109,35 +116,67 @@ class _Reader:
         if kind == STRUCT:
             return self.struct(None)
         if kind in (LIST, SET):
-            head = self.take(1)[0]
-            length = head >> 4
-            if length == 15:
-                length = self.varint()
-            if length > len(self.content) - self.at:
-                raise ValueError("it is cut off")
-            return Items(head & 15, [self.value(head & 15) for _ in range(length)])
+            its = self.content[self.at] & 15
+            return Items(its, [self.value(its) for _ in range(self.items())])
         if kind in (TRUE, FALSE, BYTE):  # in a list: fields have no byte for true and false
             return self.take(1)[0]
         if kind == DOUBLE:
             return self.take(8)
         raise ValueError(f"a value of type {kind}")
 
-    def struct(self, until: int | None) -> Struct:
+    def items(self) -> int:
+        """How many values the list has that begins here."""
+        length = self.take(1)[0] >> 4
+        if length == 15:
+            length = self.varint()
+        if length > len(self.content) - self.at:
+            raise ValueError("it is cut off")
+        return length
+
+    def fields(self) -> Iterator[tuple[int, int]]:
+        """Number and type of each field of the struct that begins here; its value is to be read, or skipped, next."""
         self.depth += 1
         if self.depth > DEEPEST:
             raise ValueError(f"more than {DEEPEST} structs in each other")
-        found, number = Struct(), 0
+        number = 0
         while True:
             head = self.take(1)[0]
             if head == 0:
                 break
             number = number + (head >> 4) if head >> 4 else self.zigzag()
+            yield number, head & 15
+        self.depth -= 1
+
+    def struct(self, until: int | None) -> Struct:
+        """The struct that begins here; fields after number `until` are not read."""
+        found = Struct()
+        for number, kind in self.fields():
             if until is not None and number > until:
                 break
-            kind = head & 15
             found.fields[number] = (kind, kind == TRUE if kind in (TRUE, FALSE) else self.value(kind))
-        self.depth -= 1
         return found
+
+    def skip(self, kind: int) -> None:
+        """Go past the value of a field."""
+        if kind in (I16, I32, I64):
+            while self.content[self.at] > 0x7F:
+                self.at += 1
+            self.at += 1
+        elif kind == BINARY:
+            length = self.varint()
+            self.at += length
+        elif kind == STRUCT:
+            for _, its in self.fields():
+                self.skip(its)
+        elif kind in (LIST, SET):
+            its = self.content[self.at] & 15
+            for _ in range(self.items()):
+                if its in (TRUE, FALSE):
+                    self.at += 1
+                else:
+                    self.skip(its)
+        elif kind not in (TRUE, FALSE):
+            self.value(kind)
 
 
 def _varint(out: bytearray, value: int) -> None:

@@ -31,6 +31,17 @@ def chosen_rows(batch: pa.RecordBatch, mask: NDArray[np.bool_]) -> list[pa.Recor
         return [batch.slice(int(first), int(end - first)) for first, end in edges]
 
 
+def _alone(batch: pa.RecordBatch) -> tuple[pa.RecordBatch, int]:
+    """The batch, and what it holds in memory: a small part of a large batch is copied, or it would hold all of that."""
+    size, held = batch.nbytes, batch.get_total_buffer_size()
+    if held <= 2 * size:
+        return batch, size
+    try:
+        return batch.take(pa.array(np.arange(batch.num_rows))), size
+    except pa.ArrowNotImplementedError:  # views, as for `chosen_rows`
+        return batch, held
+
+
 class Sink:
     """A ParquetWriter that is set up as the source's footer says and fills row groups from batches of any size.
 
@@ -77,9 +88,10 @@ class Sink:
                 self._flush()
 
     def _hold(self, batch: pa.RecordBatch) -> None:
+        batch, size = _alone(batch)
         self.pending.append(batch)
         self.rows += batch.num_rows
-        self.bytes += batch.nbytes
+        self.bytes += size
 
     def _flush(self) -> None:
         if self.rows:

@@ -13,10 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sanitize.data import parquet
 from sanitize.data.parquet import split_rows
 from sanitize.errors import BadInput, BadParams
-from sanitize.io import writer
+from sanitize.io import sizes, writer
 from tests.data.pictures import encoded, image_column
 
 ROWS = 23
@@ -98,7 +97,7 @@ def test_a_side_without_rows_is_a_valid_file(source: Path, tmp_path: Path, all_k
 
 
 def test_batches_smaller_than_row_groups(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parquet, "BATCH_BYTES", 1)
+    monkeypatch.setattr(sizes, "BATCH_BYTES", 1)
     mask = np.arange(ROWS) % 4 != 0
     split_rows(source, mask, tmp_path / "kept", tmp_path / "rejected")
     check(source, tmp_path / "kept", tmp_path / "rejected", mask)
@@ -107,7 +106,7 @@ def test_batches_smaller_than_row_groups(source: Path, tmp_path: Path, monkeypat
 
 
 def test_large_row_groups_are_cut(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parquet, "BATCH_BYTES", 1)
+    monkeypatch.setattr(sizes, "BATCH_BYTES", 1)
     monkeypatch.setattr(writer, "PENDING_BYTES", 1)
     split_rows(source, np.ones(ROWS, bool), tmp_path / "kept")
     assert pq.read_metadata(tmp_path / "kept").num_row_groups == ROWS
