@@ -146,9 +146,9 @@ def test_rows_that_cannot_be_read_in_a_sample_and_in_the_stream(tmp_path):
     labels = [None if row == 50 else value for row, value in enumerate(small.labels())]
     table = labelled(pa.array(labels, pa.int64()), features=pa.array(features, pa.list_(pa.float32())))
     null = sorted({50, *range(5, 120, 9)})
-    for name, options in (("memory", {}), ("stream", {"fit_rows": 100})):
+    for name, options in (("memory", {}), ("stream", {"fit_rows": 100})):  # more than a twentieth
         (tmp_path / name).mkdir()
-        done, manifest = run(table, tmp_path / name, **options)
+        done, manifest = run(table, tmp_path / name, max_unreadable=1.0, **options)
         reasons = manifest["reason"].to_pylist()
         assert [row for row, reason in enumerate(reasons) if reason.startswith("unreadable")] == null
         assert done.reasons["unreadable"] == len(null)

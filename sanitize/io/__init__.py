@@ -4,4 +4,9 @@ remote.py   addresses with a protocol
 regular.py  files are opened only if they are files: no pipe, no device
 listing.py  a folder or a pattern -> its files, each once
 splits.py   which split a file belongs to, by its name
+thrift.py   a parquet footer as a tree, and back
+layout.py   how values and schema survive that pyarrow would change
+sizes.py    how many rows make a batch in memory
+rows.py     batches as a stream of rows
+writer.py   rows into a file that looks like the one they came from
 """
