@@ -67,6 +67,13 @@ def certify_command(
     alpha: Annotated[
         float | None, typer.Option(metavar="P", help="bagging: risk that some certificate fails. [default: 0.001]")
     ] = None,
+    labels_fixed: Annotated[
+        bool | None,
+        typer.Option(
+            "--labels-fixed",
+            help="You vouch that no row of TRAIN, now or later, has a label beyond those of TRAIN and TEST.",
+        ),
+    ] = None,
     label: Label = None,
     inputs: Inputs = None,
     image_size: ImageSize = None,
@@ -114,6 +121,7 @@ def certify_command(
                     "quantise": quantise,
                     "device": device,
                     "poisoning_sizes": _sizes(poisoning_size),
+                    "labels_fixed": labels_fixed,
                 },
                 "ensemble": {"members": members, "degree": degree, "bag": bag, "alpha": alpha},
             },
@@ -128,6 +136,8 @@ def certify_command(
             map=map_of(chosen, learners=method not in ("knn", "rnn")),
             steps=partial(step, quiet=quiet),
         )
+        for note in [] if quiet else summary.notes:
+            print(f"note: {note}", file=sys.stderr)
         if as_json:
             answer(summary.as_json())
         else:

@@ -16,40 +16,44 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from sanitize.certify.assumptions import assumed
+from sanitize.certify.classes import Classes, tokens
 from sanitize.certify.curves import neighbor_curves
 from sanitize.certify.ensembles import Certificates
 from sanitize.certify.features import compute
 from sanitize.certify.individual import UNIT, certified_accuracy, certified_sizes
 from sanitize.certify.members import certify_ensemble
 from sanitize.certify.neighbors import Votes, count_votes, predict
+from sanitize.certify.pair import read_pair
 from sanitize.certify.radius import choose_radius, unit
 from sanitize.certify.sharded import Shard, sharded_votes
 from sanitize.data.columns import Columns
-from sanitize.data.parquet import read_table, write_arrow
+from sanitize.data.parquet import write_arrow
 from sanitize.data.table import Table
 from sanitize.errors import BadInput, BadParams
 from sanitize.execution import OrderedMap
 from sanitize.filtering import Steps, no_steps
 from sanitize.params import Params
-from sanitize.whereabouts import told
 
 SCHEMA_VERSION = 1
 Method = Literal["knn", "rnn", "dpa", "bagging", "finite_aggregation", "run_off"]
 COVERS = (
     "every training set within the poisoning size of {train}: the certified predictions are the same on all of them. "
-    "If {train} was chosen by a filter that saw the poison, this covers changes made after the filter, not the "
-    "original poisoning; for that, certify the file that went into the filter"
+    "Assumed: {assumed}. If {train} was chosen by a filter that saw the poison, this covers changes made after the "
+    "filter, not the original poisoning; for that, certify the file that went into the filter"
 )
-RADII = pa.schema([("row", pa.int64()), ("label", pa.int64()), ("prediction", pa.int32()), ("radius", pa.int32())])
+RADII = pa.schema([("row", pa.int64()), ("label", pa.string()), ("prediction", pa.string()), ("radius", pa.int32())])
+AGAINST = {"run_off": 2, "bagging": 0}  # labels that no row has yet and that count at once; of the others 1
 
 
 class _Found(NamedTuple):
-    """Each row's certificate, the classifier's settings, certificate -> float64 [B], sizes not searched to the end."""
+    """Each row's certificate, the classifier's settings, certificate -> float64 [B], sizes not searched, notes."""
 
     rows: Certificates
     settings: dict[str, Any]
     accuracy: dict[str, NDArray[np.float64]]
     unproven: list[int]
+    notes: list[str]
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,8 @@ class Summary:
     poisoning_sizes  B budgets
     accuracy         certificate -> B shares 0..1
     unproven         budgets for which label budgets' search stopped early: sound, but perhaps too low
+    labels_fixed     whether the user vouches that no row has a label beyond those of both files
+    notes            what the user ought to know of the files, in words
     unit             how a poisoning size counts
     confidence       1 for certain; less for bagging, of all certificates together
     covers           which changes the certificates are about
@@ -79,6 +85,8 @@ class Summary:
     poisoning_sizes: list[int]
     accuracy: dict[str, list[float]]
     unproven: list[int]
+    labels_fixed: bool
+    notes: list[str]
     unit: str
     confidence: float
     covers: str
@@ -101,6 +109,8 @@ class Summary:
                 for name, shares in self.accuracy.items()
             },
             "label_budgets_unproven": self.unproven,
+            "labels_fixed": self.labels_fixed,
+            "notes": self.notes,
             "poisoning_size": self.unit,
             "confidence": self.confidence,
             "covers": self.covers,
@@ -123,16 +133,16 @@ def certify_file(
 
     train    parquet file with a label column, and images, vectors or numeric columns
     test     another with the same label and input columns: rows that can be trusted
-    params   `data.label`, `data.inputs`, `data.image_size` say how to read; `certify` is for knn and rnn,
-             `ensemble` and `learner` for the others; `seed`
+    params   `data.label`, `data.inputs`, `data.image_size` say how to read; `certify` is for knn and rnn (but
+             `poisoning_sizes` and `labels_fixed`, which are for all), `ensemble` and `learner` for the others; `seed`
     method   one of Method
-    out      where row, label, prediction, radius of every test row go (radius -1: not certain even without poison)
+    out      where row, label, prediction, radius of every test row go: labels by name (their numbers move with the
+             training rows), radius -1: not certain even without poison
     shards   knn, rnn: parts that the training rows are cut into, one task of `map` each; 1 = one piece, threads instead
     map      where shards and base learners run; the result does not depend on it
     steps    shows progress, as for `filter_table`
-    Raises   BadInput: data that cannot be used (see `read_table`), no test rows, test rows of another kind or length
-             BadParams: another method, a k over the number of rows, a negative radius or size, shards outside 1..N, an
-             output that is an input
+    Raises   BadInput: data that cannot be used (see `pair.read_pair`), no test rows
+             BadParams: another method, a negative radius or size, shards outside 1..N, an output that is an input
     """
     began = time.monotonic()
     if method not in get_args(Method):
@@ -141,22 +151,19 @@ def certify_file(
     sizes = params.certify.poisoning_sizes
     if not sizes or min(sizes) < 0:
         raise BadParams(f"poisoning sizes are {sizes}; must be one or more of at least 0, such as 0,50,100")
-    table, columns = _read(train, params, None, None)
-    trusted, _ = _read(test, params, columns, table.class_names)
+    fixed = params.certify.labels_fixed
+    pair = read_pair(train, test, params.data, unseen=0 if fixed else AGAINST.get(method, 1))
+    table, trusted = pair.train, pair.test
     if not len(trusted):
         raise BadInput(f"{test}: has no rows to certify; a certificate is about predictions for given rows; add some")
-    if trusted.inputs.shape[1:] != table.inputs.shape[1:]:
-        raise BadInput(
-            f"{test}: rows have shape {list(trusted.inputs.shape[1:])}, those of {train} "
-            f"{list(table.inputs.shape[1:])}; must be the same; for images of several sizes give --image-size"
-        )
     if method == "knn" or method == "rnn":
         found = _neighbors(table, trusted, params, method, shards, map, steps)
     else:
-        found = _ensemble(table, trusted, params, method, map, steps)
+        found = _ensemble(table, trusted, pair.classes, params, method, map, steps)
     prediction = found.rows.prediction
     if out is not None:
-        own = [trusted.ids, trusted.labels, prediction, found.rows.size]
+        names = np.array(pair.classes.names, object)
+        own = [trusted.ids, names[trusted.labels], names[prediction], found.rows.size]
         arrays = [pa.array(column).cast(field.type) for column, field in zip(own, RADII, strict=True)]
         write_arrow(pa.table(arrays, schema=RADII), out)
     return Summary(
@@ -164,14 +171,16 @@ def certify_file(
         settings=found.settings,
         train_rows=len(table),
         test_rows=len(trusted),
-        columns=columns,
+        columns=pair.columns,
         clean_accuracy=round(float(np.mean(prediction == trusted.labels)), 6),
         poisoning_sizes=list(sizes),
         accuracy={name: [round(float(share), 6) for share in shares] for name, shares in found.accuracy.items()},
         unproven=found.unproven,
+        labels_fixed=fixed,
+        notes=[*pair.notes, *found.notes],
         unit=found.rows.unit,
         confidence=found.rows.confidence,
-        covers=COVERS.format(train=train.name),
+        covers=COVERS.format(train=train.name, assumed=assumed(method, fixed)),
         seconds=time.monotonic() - began,
     )
 
@@ -187,22 +196,6 @@ def _refuse_output(out: Path | None, inputs: tuple[Path, ...]) -> None:
             raise BadParams(f"output {out} is the input {source}; name another file, an input is never overwritten")
     if out.exists() and not out.is_file():
         raise BadInput(f"output {out} is no file; name a file")
-
-
-def _read(
-    path: Path, params: Params, columns: Columns | None, class_names: tuple[str, ...] | None
-) -> tuple[Table, Columns]:
-    """A file's table; the test file is read as the training file was."""
-    with told("doing", f"read {path}"):
-        return read_table(
-            path,
-            label=columns.label if columns else params.data.label,
-            inputs=columns.inputs if columns else params.data.inputs,
-            image_size=params.data.image_size,
-            class_names=class_names,
-            numbered=columns is not None and columns.numbered,
-            allow_empty=class_names is not None,
-        )
 
 
 def _neighbors(
@@ -231,15 +224,17 @@ def _neighbors(
         "dimensions": train.values.shape[1],
         "bits": 8 * train.values.dtype.itemsize,
     }
-    k, radius = [], []
+    k, radius, notes = [], [], []
     if method == "knn":
-        k = [given.k]
+        k = [min(given.k, len(table))]
         settings["k"] = given.k
+        if given.k > len(table):
+            notes.append(f"certify.k is {given.k}, and there are {len(table)} training rows: all of them vote")
     else:
-        chosen = choose_radius(given, test, len(table))
+        chosen = choose_radius(given, test, trusted.labels)
         radius = [chosen.value * unit(test, given.distance)]
         settings |= {"radius": chosen.value, "radius_from": chosen.origin}
-    everything = np.ones(len(table), bool)
+    everything, content = np.ones(len(table), bool), tokens(table.class_names)[table.labels]
     with steps("votes", 1) as advance:
         votes: Votes
         if shards == 1:
@@ -251,13 +246,14 @@ def _neighbors(
                 ks=k,
                 radii=radius,
                 subsets=[everything],
+                content=content,
                 distance=given.distance,
                 device=given.device,
             )
             votes = getattr(counts, method)[0, 0]
         else:
             parts = [
-                Shard(train.values[rows], table.labels[rows], everything[None, rows])
+                Shard(train.values[rows], table.labels[rows], everything[None, rows], content[rows])
                 for rows in np.array_split(np.arange(len(table)), shards)
             ]
             (tables,) = sharded_votes(
@@ -279,12 +275,13 @@ def _neighbors(
         advance()
     rows = Certificates(predict(votes), certified_sizes(votes), UNIT, 1.0)
     unproven = [e for e, proven in zip(sizes, curves.proven, strict=True) if not proven]
-    return _Found(rows, settings, curves.accuracy, unproven)
+    return _Found(rows, settings, curves.accuracy, unproven, notes)
 
 
 def _ensemble(
     table: Table,
     trusted: Table,
+    classes: Classes,
     params: Params,
     method: Literal["dpa", "bagging", "finite_aggregation", "run_off"],
     map: OrderedMap,
@@ -294,7 +291,15 @@ def _ensemble(
     given, learner = params.ensemble, params.learner
     with steps("base learners", given.members) as advance:
         rows = certify_ensemble(
-            table, trusted.inputs, method, given, learner, seed=params.seed, map=map, advance=advance
+            table,
+            trusted.inputs,
+            method,
+            given,
+            learner,
+            seed=params.seed,
+            map=map,
+            advance=advance,
+            known=classes.known,
         )
     settings: dict[str, Any] = {"learner": learner.net if learner.name == "torch" else learner.model}
     settings |= {"members": given.members, "epochs": given.epochs}
@@ -303,4 +308,4 @@ def _ensemble(
     elif method != "dpa":
         settings["degree"] = given.degree
     alone = certified_accuracy(rows.prediction, trusted.labels, rows.size, params.certify.poisoning_sizes)
-    return _Found(rows, settings, {"individual": alone}, [])
+    return _Found(rows, settings, {"individual": alone}, [], [])

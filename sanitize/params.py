@@ -168,6 +168,7 @@ class CertifyParams(Section):
     radius: float | None = Field(ge=0, description="of rNN, in the features' unit; null = chosen from the test rows")
     poisoning_sizes: list[int] = Field(description="where the curves are tabulated")
     most_nodes: int = Field(ge=0, le=10**7, description="search steps of label budgets for one poisoning size")
+    labels_fixed: bool = Field(description="whether only labels of the training and the test rows occur: vouched for")
 
 
 class EnsembleParams(Section):

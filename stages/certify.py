@@ -15,14 +15,17 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from sanitize.certify.assumptions import assumed
 from sanitize.certify.budgets import Method
+from sanitize.certify.classes import tokens
 from sanitize.certify.curves import neighbor_curves
 from sanitize.certify.features import compute
 from sanitize.certify.individual import UNIT, certified_sizes
 from sanitize.certify.neighbors import predict, vote_tables
+from sanitize.certify.pair import read_pair
 from sanitize.certify.radius import choose_radius, unit
 from sanitize.data.files import whole_files
-from sanitize.data.parquet import read_arrow, read_table, write_arrow
+from sanitize.data.parquet import read_arrow, write_arrow
 from sanitize.data.table import BoolArray
 from sanitize.errors import BadInput
 from sanitize.params import load_params
@@ -48,8 +51,8 @@ RADII = pa.schema(
         ("training", pa.string()),
         ("method", pa.string()),
         ("row", pa.int64()),
-        ("label", pa.int64()),
-        ("prediction", pa.int32()),
+        ("label", pa.string()),
+        ("prediction", pa.string()),
         ("radius", pa.int32()),
     ]
 )
@@ -67,26 +70,17 @@ def main(
 ) -> None:
     """Certify kNN and rNN on the raw and on the sanitized training set."""
     given = load_params(params)
-    rows, columns = read_table(
-        train, label=given.data.label, inputs=given.data.inputs, image_size=given.data.image_size
-    )
+    settings = given.certify
+    pair = read_pair(train, test, given.data, unseen=0 if settings.labels_fixed else 1)
+    rows, trusted = pair.train, pair.test
     keep = _keep(manifest, len(rows))
-    trusted, _ = read_table(
-        test,
-        label=columns.label,
-        inputs=columns.inputs,
-        image_size=given.data.image_size,
-        class_names=rows.class_names,
-        allow_empty=True,
-    )
     if not len(trusted):
         reason = "there are no test rows: a certificate is about the predictions for given rows; add them as data.test"
         _write({"certificates": None, "reason": reason}, [], RADII.empty_table(), certificates, curve, radii)
         return
-    settings = given.certify
     train_features = compute(rows, settings.features, quantise=settings.quantise)
     test_features = compute(trusted, settings.features, quantise=settings.quantise)
-    radius = choose_radius(settings, test_features, len(rows))
+    radius = choose_radius(settings, test_features, trusted.labels)
     sets: dict[str, BoolArray] = {"raw": np.ones(len(rows), bool), "sanitized": keep}
     votes = vote_tables(
         test_features.values,
@@ -96,6 +90,7 @@ def main(
         k=settings.k,
         radius=radius.value * unit(test_features, settings.distance),
         subsets=list(sets.values()),
+        content=tokens(rows.class_names)[rows.labels],
         distance=settings.distance,
         device=settings.device,
     )
@@ -106,6 +101,7 @@ def main(
     found: dict[str, Any] = {}
     lines: list[Line] = []
     tables = []
+    names = np.array(pair.classes.names, object)
     for (name, mask), tally in zip(sets.items(), votes, strict=True):
         found[name] = {"covers": COVERS[name], "rows": int(np.count_nonzero(mask))}
         for method in METHODS:
@@ -126,7 +122,8 @@ def main(
                 "label_budgets_unproven": [e for e, proven in zip(sizes, curves.proven, strict=True) if not proven],
             }
             lines += [(name, method, certificate, e, a) for certificate, own in points.items() for e, a in own]
-            tables.append(_radii_table(name, method, trusted.ids, trusted.labels, prediction, certified_sizes(table)))
+            said = (names[trusted.labels], names[prediction], certified_sizes(table))
+            tables.append(_radii_table(name, method, trusted.ids, *said))
     distance = {"l1": "L1", "l2": "Euclidean", "cosine": "cosine"}[settings.distance]
     bits = f"{train_features.values.dtype.itemsize * 8} bits"
     summary = {
@@ -134,6 +131,8 @@ def main(
         "distance": f"{distance} between {train_features.kind} features, {train_features.values.shape[1]} values of "
         f"{bits} a row",
         "poisoning_size": UNIT,
+        "assumed": assumed("neighbors", settings.labels_fixed),
+        "notes": pair.notes,
         "test_rows": len(trusted),
     }
     _write(summary, lines, pa.concat_tables(tables), certificates, curve, radii)

@@ -56,6 +56,12 @@ def test_json_and_radii(files):
     assert pq.read_table("out/radii.parquet")["radius"].to_pylist() == [2, 2]
 
 
+def test_notes_go_to_stderr(files):
+    done = call("--k", "12", "--poisoning-size", "0", "--labels-fixed")
+    assert "note: certify.k is 12, and there are 11 training rows: all of them vote" in done.stderr
+    assert "labels_fixed: the user vouches" in done.stdout and "note" not in done.stdout
+
+
 def test_options_win_over_a_file(files):
     (files / "p.yaml").write_text("certify: {k: 3, poisoning_sizes: [1]}")
     (files / "params.yaml").write_text("certify: {k: 2}")
@@ -75,12 +81,12 @@ def test_bagging_states_its_confidence(files):
 @pytest.mark.parametrize(
     ("options", "code", "message"),
     [
-        (["--k", "12"], 2, "certify.k is 12; must be 1..11"),
+        (["--k", "0"], 2, "certify.k is 0; must be a whole number in [1, inf)"),
         (["--method", "rnn", "--radius", "-1"], 2, "command line: certify.radius is -1"),
         (["--method", "svm"], 2, "method is 'svm'; must be one of knn, rnn, dpa"),
         (["--poisoning-size", "5,x"], 2, "--poisoning-size is '5,x'; must be whole numbers with commas"),
         (["--distance", "l3"], 2, "certify.distance is 'l3'; must be 'l1', 'l2' or 'cosine'"),
-        (["--label", "digit"], 3, "train.parquet: no column 'digit'"),
+        (["--label", "digit"], 3, "test.parquet: no column 'digit'"),
         (["--address", "a:1"], 2, "address is 'a:1', but engine is 'processes'; only engine 'ray' has one"),
         (["--out", "train.parquet"], 2, "output train.parquet is the input train.parquet"),
     ],

@@ -39,7 +39,7 @@ def test_knn_by_hand(files, tmp_path):
     assert table.schema.equals(module.RADII)
     assert table.to_pylist() == [
         {"row": row, "label": label, "prediction": label, "radius": radius}
-        for row, label, radius in ((0, 0, 1), (1, 1, 2), (2, 1, 2))
+        for row, label, radius in ((0, "a", 1), (1, "b", 2), (2, "b", 2))
     ]
     assert found.accuracy["individual"] == [1.0, 1.0, 0.666667, 0.0]
     assert found.clean_accuracy == 1.0 and (found.train_rows, found.test_rows) == (10, 3)
@@ -112,12 +112,34 @@ def vectors(path, places, labels, names=("a", "b")):
     write_arrow(vector_table(np.array(places, np.float32), np.array(labels), names), path)
 
 
+def test_more_neighbours_than_rows_are_all_rows(files):
+    """k = 11 of 10 rows, as an attacker may bring it about by taking one: all vote, and that is said."""
+    for shards in (1, 3):
+        found = run(files, k=11, shards=shards)
+        assert found.accuracy["individual"] == run(files, k=10).accuracy["individual"]
+        assert found.notes == ["certify.k is 11, and there are 10 training rows: all of them vote"]
+
+
+def test_labels_of_one_file_alone(files):
+    """A test row whose label no training row has is wrong, and said; the others are as they were."""
+    train, test = files
+    vectors(test, [[1], [9], [9]], [0, 2, 1], ("a", "b", "0"))
+    found = run(files)
+    assert found.accuracy["individual"] == [0.666667, 0.666667, 0.333333, 0.0]
+    assert found.notes == [
+        f"1 of 3 rows of {test} have a label that no row of {train} has ('0'): they cannot be predicted right"
+    ]
+
+
+def test_labels_that_are_fixed_are_said(files):
+    """One row of one test label each way: with e = 1 an unseen label may be added to both tests."""
+    open, fixed = run(files, "rnn"), run(files, "rnn", labels_fixed=True)
+    assert "a row may have any label, also one that no row has yet" in open.covers and not open.labels_fixed
+    assert "sets with rows of another label are not covered" in fixed.covers and fixed.as_json()["labels_fixed"]
+
+
 def test_bad_parameters_are_refused(files, tmp_path):
     train, test = files
-    with pytest.raises(BadParams, match=r"certify.k is 11; must be 1\.\.10, the rows of the smallest training set"):
-        run(files, k=11)
-    with pytest.raises(BadParams, match=r"certify.k is 11; must be 1\.\.10"):
-        run(files, k=11, shards=2)
     with pytest.raises(BadParams, match=r"certify.radius is -1; must be a number in \[0, inf\)"):
         run(files, radius=-1)
     with pytest.raises(BadParams, match=r"poisoning sizes are \[5, -1\]; must be one or more of at least 0"):
@@ -143,18 +165,22 @@ def test_bad_parameters_are_refused(files, tmp_path):
 def test_bad_input_is_refused(files):
     train, test = files
     vectors(test, [[1, 2]], [0])
-    with pytest.raises(BadInput, match=r"test.parquet: rows have shape \[2\], those of .*train.parquet \[1\]"):
+    with pytest.raises(
+        BadInput, match=r"train.parquet: rows are of kind vector, shape \[1\], those of .*vector, \[2\]"
+    ):
         run(files)
     vectors(test, np.zeros((0, 1)), np.zeros(0, np.int64))
     with pytest.raises(BadInput, match=r"test.parquet: has no rows to certify"):
         run(files)
     vectors(test, [[1]], [2], ("a", "b", "c"))
-    with pytest.raises(
-        BadInput, match=r"test.parquet: label column 'label' has none of the classes .* it holds 2, .* 'a', 'b'; write"
-    ):
+    with pytest.raises(BadInput, match=r"test.parquet: no row has a label of .*train.parquet: labels are 'c' there"):
         run(files)
     test.unlink()
     with pytest.raises(BadInput, match=r"test.parquet: no such file"):
+        run(files)
+    vectors(test, [[1]], [1])
+    vectors(train, [[1]], [1])
+    with pytest.raises(BadInput, match=r"all rows have the label 'b'; must have at least 2 labels"):
         run(files)
     vectors(train, np.zeros((0, 1)), np.zeros(0, np.int64))
     with pytest.raises(BadInput, match=r"train.parquet: has no rows"):

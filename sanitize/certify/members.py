@@ -33,10 +33,13 @@ def certify_ensemble(
     seed: int,
     map: OrderedMap,
     advance: Callable[[], None] = lambda: None,
+    known: IntArray | None = None,
 ) -> Certificates:
     """Train an ensemble on a table and certify its predictions.
 
-    table     N training rows
+    table     N training rows. Its labels must be columns of classes.columns (run_off: with 2 unseen labels, the others
+              with 1), so that labels which no row has yet are counted on; else the certificate is about sets without
+              new labels, and their names' order must not move with the rows
     inputs    test rows as in Table.inputs, [M, …], M at least 1
     method    "dpa", "bagging", "finite_aggregation" or "run_off"; run_off with degree 1 has a partition
     settings  members, degree (finite_aggregation, run_off), bag and alpha (bagging), epochs
@@ -44,6 +47,7 @@ def certify_ensemble(
     seed      of the deal and of the learners
     map       where the training runs
     advance   called after each base learner
+    known     labels that every learner has outputs for; see partitions.train_members
     Returns   Certificates, which name their unit and confidence
     Raises    BadParams: another method, a degree over the number of members. BadInput: no test rows, test rows of
               another shape than the training rows
@@ -58,7 +62,8 @@ def certify_ensemble(
     else:
         shares = partition_shares(table, members, reached, seed)
     scores, said = [], []
-    for probabilities in train_members(table, inputs, shares, learner, epochs=settings.epochs, seed=seed, map=map):
+    trained = train_members(table, inputs, shares, learner, epochs=settings.epochs, seed=seed, map=map, known=known)
+    for probabilities in trained:
         said.append(predicted(probabilities))
         if method == "run_off":
             scores.append(probabilities)

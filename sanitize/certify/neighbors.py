@@ -46,10 +46,10 @@ class Counts(NamedTuple):
 
 
 def digests(features: NDArray[Any], labels: IntArray) -> NDArray[np.void]:
-    """SHA-256 of each row's features' bytes and its label (8 bytes, little endian).
+    """SHA-256 of each row's features' bytes and what stands for its label (8 bytes, little endian).
 
     features  uint8 or float32 [N, D]
-    labels    int64 [N]
+    labels    int64 [N], such as classes.tokens: a number that moves when another label comes in would move all ranks
     Returns   32 bytes each, [N]
     """
     width = features.shape[1] * features.itemsize
@@ -87,6 +87,7 @@ def count_votes(
     ks: Sequence[int],
     radii: Sequence[float],
     subsets: Sequence[BoolArray],
+    content: IntArray | None = None,
     distance: str = "l1",
     device: str = "cpu",
     threads: int | None = None,
@@ -101,6 +102,7 @@ def count_votes(
     ks           K numbers of neighbours; at the k-th distance rows of larger content rank come first
     radii        R radii of rNN in the unit of `train` (cosine has none); rows at exactly the radius count
     subsets      S masks bool [N], the rows of each training set; np.ones(N, bool) for all
+    content      int64 [N], what stands for each row's label in its content (see digests); None = the label
     distance     "l1", "l2" (Euclidean) or "cosine" (1 - cosine)
     device       "cpu", "cuda", or "auto": CUDA where there is one. The votes are the same
     threads      of the CPU; None = one per usable core
@@ -113,7 +115,7 @@ def count_votes(
     check(queries, train, labels, classes, ks, radii, subsets, distance)
     if block_bytes < 1 or (threads is not None and threads < 1):
         raise BadParams(f"block_bytes is {block_bytes}, threads {threads}; must be at least 1")
-    order = content_order(train, labels)
+    order = content_order(train, labels if content is None else content)
     if device != "cpu":
         from sanitize.certify import neighbors_torch
 
@@ -166,6 +168,7 @@ def vote_tables(
     k: int,
     radius: float,
     subsets: Sequence[BoolArray],
+    content: IntArray | None = None,
     distance: str = "l1",
     device: str = "cpu",
     threads: int | None = None,
@@ -180,6 +183,7 @@ def vote_tables(
         ks=[k],
         radii=[radius],
         subsets=subsets,
+        content=content,
         distance=distance,
         device=device,
         threads=threads,

@@ -1,10 +1,10 @@
 """Ensembles for certificates: which rows each base learner sees, and its training. Table, learner -> probabilities.
 
 A certificate counts how many base learners a row can reach. For that to be so, what a learner says may depend on the
-rows of its own share alone: not on their order, not on other rows, not on how many there are. So rows are dealt out and
-ordered by a hash of their content, each base learner is bound to a table of its own rows (which fixes its scaling too),
-and its random stream is named after its number. Levine and Feizi 2021 (DPA); Wang, Levine, Feizi 2022 (Finite
-Aggregation); Jia, Cao, Gong 2021 (bagging).
+rows of its own share alone: not on their order, not on other rows, not on how many there are, not on the labels that
+others have. So rows are dealt out and ordered by a hash of their content, each base learner is bound to a table of its
+own rows (which fixes its scaling too) and to their labels, and its random stream is named after its number. Levine and
+Feizi 2021 (DPA); Wang, Levine, Feizi 2022 (Finite Aggregation); Jia, Cao, Gong 2021 (bagging).
 """
 
 # N training rows, M queries, C classes, L base learners, S parts, d learners that a part reaches, k rows of a bag
@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from sanitize.certify.classes import tokens
 from sanitize.data.seeds import stream, stream_seed
 from sanitize.data.table import FloatArray, IntArray, Table
 from sanitize.errors import BadInput, BadParams
@@ -33,13 +34,14 @@ class Share(NamedTuple):
 
 
 class MemberTask(NamedTuple):
-    """What a worker needs besides the learner's Share."""
+    """What a worker needs besides the learner's Share; see train_members."""
 
     table: Table
     inputs: NDArray[Any]
     learner: LearnerParams
     epochs: int
     seed: int
+    known: IntArray
 
 
 def split(table: Table, parts: int, seed: int) -> list[IntArray]:
@@ -48,17 +50,17 @@ def split(table: Table, parts: int, seed: int) -> list[IntArray]:
     table    N rows
     parts    S, at least 1
     seed     salts the hash: another seed deals the rows out otherwise
-    Returns  S arrays int64, positions, in order of the hash: SHA-256 of the salt (8 bytes), the label (8 bytes, both
-             little endian) and the input's bytes. A row's part is the hash modulo S, so that it depends on that row
-             alone; rows of equal content share one, and their order does not matter
+    Returns  S arrays int64, positions, in order of the hash: SHA-256 of the salt (8 bytes), the label's token
+             (classes.tokens, 8 bytes, both little endian) and the input's bytes. A row's part is the hash modulo S, so
+             that it depends on that row alone; rows of equal content share one, and their order does not matter
     Raises   BadParams: no parts
     """
     if parts < 1:
         raise BadParams(f"an ensemble has {parts} parts; must be at least 1")
     salt = stream_seed(seed, "certify", "split").to_bytes(8, "little")
     digests = [
-        hashlib.sha256(salt + int(label).to_bytes(8, "little") + row.tobytes()).digest()
-        for row, label in zip(np.ascontiguousarray(table.inputs), table.labels, strict=True)
+        hashlib.sha256(salt + int(token).to_bytes(8, "little", signed=True) + row.tobytes()).digest()
+        for row, token in zip(np.ascontiguousarray(table.inputs), tokens(table.class_names)[table.labels], strict=True)
     ]
     dealt: list[list[int]] = [[] for _ in range(parts)]
     for row in sorted(range(len(digests)), key=digests.__getitem__):
@@ -127,6 +129,7 @@ def train_members(
     epochs: int,
     seed: int,
     map: OrderedMap,
+    known: IntArray | None = None,
 ) -> Iterator[FloatArray]:
     """Train every base learner on its share, and let it score the test rows.
 
@@ -137,8 +140,11 @@ def train_members(
     epochs   passes over the share, the whole of the schedule, at least 1
     seed     of the learners' streams ("certify", "member", number)
     map      where the training runs
-    Returns  L arrays float32 [M, C], class probabilities, in order. Rows of one label give that label without
-             training, and an empty share gives every label the same probability
+    known    labels that every learner has outputs for, int64; those of its own rows it always has. They must not
+             depend on the training rows; None = none
+    Returns  L arrays float32 [M, C], class probabilities, in order; 0 for a label that is neither known nor among the
+             learner's rows. Rows of one label give that label without training. An empty share, and a learner whose
+             answer is not finite, gives every label the same probability
     Raises   BadParams: no epochs, no shares. BadInput: test rows of another shape than the training rows
     """
     if epochs < 1:
@@ -147,7 +153,8 @@ def train_members(
         raise BadParams("an ensemble has no base learners; needs at least 1")
     if inputs.shape[1:] != table.inputs.shape[1:]:
         raise BadInput(f"test rows have shape {list(inputs.shape[1:])}, training rows {list(table.inputs.shape[1:])}")
-    return map(train_member, MemberTask(table, inputs, learner, epochs, seed), shares)
+    fixed = np.zeros(0, np.int64) if known is None else known
+    return map(train_member, MemberTask(table, inputs, learner, epochs, seed, fixed), shares)
 
 
 def train_member(task: MemberTask, share: Share) -> FloatArray:
@@ -157,12 +164,18 @@ def train_member(task: MemberTask, share: Share) -> FloatArray:
     if len(present) < 2:
         certain = np.full(own.classes, 1 / own.classes) if not len(present) else np.eye(own.classes)[present[0]]
         return np.tile(certain.astype(np.float32), (len(task.inputs), 1))
-    # Numbered afresh: a row's number in its file tells of the rows before it.
-    own = Table(all_rows(own), own.inputs, own.labels, own.class_names, own.modality)
+    # Rows and labels are numbered afresh: their numbers in the file tell of the rows before and of others' labels.
+    heads = np.union1d(present, task.known)
+    names = tuple(own.class_names[label] for label in heads)
+    own = Table(all_rows(own), own.inputs, np.searchsorted(heads, own.labels), names, own.modality)
     learner = make_learner(task.learner, own, task.seed)
     learner.start("certify", "member", share.number)
     learner.fit(all_rows(own), task.epochs, total=task.epochs)
-    return learner.probabilities(task.inputs)
+    said = learner.probabilities(task.inputs)
+    found = np.zeros((len(said), task.table.classes), np.float32)
+    found[:, heads] = said
+    found[~np.isfinite(said).all(axis=1)] = 1 / task.table.classes
+    return found
 
 
 def predicted(probabilities: FloatArray) -> IntArray:

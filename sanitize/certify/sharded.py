@@ -30,11 +30,13 @@ class Shard(NamedTuple):
     features  uint8 or float32 [n, D]
     labels    int64 [n], 0..C-1
     subsets   bool [S, n], which rows are in each training set
+    content   int64 [n], what stands for the labels in the rows' content; None = the labels
     """
 
     features: NDArray[Any]
     labels: IntArray
     subsets: BoolArray
+    content: IntArray | None = None
 
 
 class _Search(NamedTuple):
@@ -151,7 +153,7 @@ def _look(search: _Search, shard: Shard) -> _Seen:
         _count(found, ruler.floats, search.per_key, bound, shard.labels, shard.subsets, bins[:, part], rnn[:, part])
 
     over_blocks(ruler, work, search.threads, search.block_bytes)
-    return _Seen(bins, rnn, digests(shard.features, shard.labels))
+    return _Seen(bins, rnn, digests(shard.features, shard.labels if shard.content is None else shard.content))
 
 
 def _narrow(search: _Search, task: _Narrow) -> _Close:

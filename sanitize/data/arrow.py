@@ -29,6 +29,7 @@ def decode_table(
     image_size: int | None = None,
     class_names: Sequence[str] | None = None,
     numbered: bool = False,
+    least_classes: int = 2,
     origin: str = "the table",
 ) -> tuple[Table, Columns]:
     """Decode an Arrow table into a Table whose ids are 0..N-1.
@@ -38,13 +39,16 @@ def decode_table(
     image_size   resize images to this many pixels square; None = all must have one size
     class_names  the classes of the training table, for another table of the same data; None = this table's own
     numbered     of the training table's Columns: whether numbers without names are places of `class_names`
+    least_classes  classes that the rows must have; not asked if `class_names` is given
     origin       the file's name, for messages
     Returns      the Table, and which columns it was made from
     Raises       BadInput, BadParams: as columns.pick_columns, labels.encode_labels, images.decode_images,
                  features.decode_vectors and features.decode_numeric
     """
     columns = pick_columns(arrow.schema, label=label, inputs=inputs, origin=origin)
-    labels, names = encode_labels(arrow, columns.label, class_names=class_names, numbered=numbered, origin=origin)
+    labels, names = encode_labels(
+        arrow, columns.label, class_names=class_names, numbered=numbered, least_classes=least_classes, origin=origin
+    )
     own = declared_names(arrow.schema, columns.label, origin) is not None
     first = columns.inputs[0]
     values: NDArray[Any]

@@ -292,6 +292,7 @@ def encode_labels(
     *,
     class_names: Sequence[str] | None = None,
     numbered: bool = False,
+    least_classes: int = 2,
     origin: str = "the table",
 ) -> tuple[IntArray, tuple[str, ...]]:
     """A label column as numbers.
@@ -300,10 +301,10 @@ def encode_labels(
     class_names  the classes of the training table, for another table of the same data: the same name gets the same
                  number. None = the schema's ClassLabel names, or else the column's own values, sorted
     numbered     whether `class_names` are ClassLabel names, so that numbers without names are places of them
+    least_classes  classes that a table with rows must have, if `class_names` is not given
     origin       the file's name, for messages
     Returns      labels int64 [N], 0..C-1, and the C class names
-    Raises       BadInput: another type, nulls, a value that is no class; fewer than two classes in a table with rows
-                 (not asked if `class_names` is given)
+    Raises       BadInput: another type, nulls, a value that is no class; fewer than `least_classes` classes
     """
     column = table.column(label)
     reading = reading_of(table.schema, label, origin)
@@ -334,7 +335,7 @@ def encode_labels(
             f"{bound}; {remedy}"
         )
     present = np.unique(codes)
-    if class_names is None and len(codes) and len(present) < 2:
+    if class_names is None and 0 < len(present) < least_classes:
         raise BadInput(
             f"{origin}: label column {label!r} has one class only, {_short(encoder.names[present[0]])}; must have at "
             f"least 2; add rows of other classes, or name another label column"

@@ -81,6 +81,7 @@ def read_table(
     class_names: Sequence[str] | None = None,
     numbered: bool = False,
     allow_empty: bool = False,
+    least_classes: int = 2,
 ) -> tuple[Table, Columns]:
     """Read the label and input columns of a parquet file into a Table whose ids are the rows' positions.
 
@@ -91,6 +92,7 @@ def read_table(
                  the same numbers, and one class alone is fine); None = this table's own
     numbered     of the training table's Columns: whether numbers without names are places of `class_names`
     allow_empty  whether zero rows are fine
+    least_classes  classes that the rows must have; not asked if `class_names` is given
     Returns      the Table, and which columns it was made from
     Raises       BadInput, BadParams: as `read_arrow` and `decode_table`
     """
@@ -111,6 +113,7 @@ def read_table(
         image_size=image_size,
         class_names=class_names,
         numbered=numbered,
+        least_classes=least_classes,
         origin=str(path),
     )
 

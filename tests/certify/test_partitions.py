@@ -1,6 +1,7 @@
 """Members of ensembles: who sees which rows, and that nothing but its own rows reaches a base learner."""
 
 import hashlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -31,9 +32,15 @@ def contents(table, rows):
 def test_parts_follow_sha256():
     table = blobs(40)
     salt = stream_seed(5, "certify", "split").to_bytes(8, "little")
+    table = replace(table, class_names=("0", "7", "b"))
+    named = hashlib.sha256(b"b").digest()[:8]
+    token = [
+        bytes(8),
+        b"\x07" + bytes(7),
+        (-1 - (int.from_bytes(named, "big") >> 1)).to_bytes(8, "little", signed=True),
+    ]
     digest = [
-        hashlib.sha256(salt + int(y).to_bytes(8, "little") + x.tobytes()).digest()
-        for x, y in zip(table.inputs, table.labels, strict=True)
+        hashlib.sha256(salt + token[y] + x.tobytes()).digest() for x, y in zip(table.inputs, table.labels, strict=True)
     ]
     parts = partitions.split(table, 7, 5)
     assert sorted(np.concatenate(parts).tolist()) == list(range(40))
@@ -90,6 +97,28 @@ def test_a_row_changes_no_other_learner(learner):
     before, after = (trained(t, tests.inputs, partitions.partition_shares(t, 5, 1, 0), learner) for t in (table, other))
     assert before.shape == (5, 12, 3) and before.dtype == np.float32
     assert sum(not np.array_equal(a, b) for a, b in zip(before, after, strict=True)) == 1
+
+
+@pytest.mark.parametrize("learner", [SKLEARN, TORCH])
+def test_labels_of_others_change_no_learner(learner):
+    """Labels are named and numbered otherwise, and there are more of them: only the columns move."""
+    table, tests = blobs(60, classes=2), blobs(12, seed=1)
+    wide = replace(table, labels=np.array([1, 3])[table.labels], class_names=("a", "class 0", "b", "class 1", "z"))
+    before, after = (trained(t, tests.inputs, partitions.partition_shares(t, 4, 1, 0), learner) for t in (table, wide))
+    assert np.array_equal(after[..., [1, 3]], before) and not after[..., [0, 2, 4]].any()
+    known = {"epochs": 2, "seed": 0, "map": inline, "known": np.array([1, 2, 3])}
+    shares = partitions.partition_shares(wide, 4, 1, 0)
+    (first, *_) = partitions.train_members(wide, tests.inputs, shares, learner, **known)
+    assert first[:, [1, 2, 3]].sum() == pytest.approx(12) and first[:, 2].any() == (learner is TORCH)
+
+
+def test_a_learner_that_is_led_to_nonsense_says_nothing():
+    """A row at the end of float32 makes the network's outputs NaN: every label is as likely, and nothing stops."""
+    table = blobs(40)
+    table.inputs[0] = [3e38, -3e38, 3e38, 0]
+    learner = TORCH.model_copy(update={"lr": 1e30})
+    found = trained(table, table.inputs[:5], [partitions.Share(0, np.arange(40))], learner)
+    assert np.isfinite(found).all() and np.allclose(found, 1 / 3)
 
 
 def test_small_shares_by_hand():

@@ -61,9 +61,9 @@ def test_certificates_by_hand(folder):
     assert table.schema.equals(certify.RADII)
     chosen = [r for r in table.to_pylist() if r["training"] == "sanitized" and r["method"] == "knn"]
     assert [(r["row"], r["label"], r["prediction"], r["radius"]) for r in chosen] == [
-        (0, 0, 0, 1),
-        (1, 1, 1, 2),
-        (2, 1, 1, 2),
+        (0, "a", "a", 1),
+        (1, "b", "b", 2),
+        (2, "b", "b", 2),
     ]
 
     lines = list(csv.reader((folder / "reports/plots/certified_accuracy.csv").open()))
@@ -73,12 +73,14 @@ def test_certificates_by_hand(folder):
 
 
 def test_radius_from_test_rows_gives_the_same_classifier_when_given(folder):
-    """k = 4 of 11 rows is 1 of 3: nearest other test rows at 8, 0, 0, median 0."""
+    """Nearest other test rows at 8, 0, 0, median 0."""
     text = "certify: {k: 4, radius: %s, poisoning_sizes: [0, 1, 2]}"
     (folder / "params.yaml").write_text(text % "null")
     certify.main()
     chosen = json.loads((folder / "reports/certificates.json").read_text())["certificates"]["raw"]["rnn"]
-    assert chosen["radius"] == 0.0 and "number 1: k = 4 scaled from 11 training rows" in chosen["radius_from"]
+    assert (
+        chosen["radius"] == 0.0 and "number 1, an eighth of a label's rows (3 rows, 2 labels)" in chosen["radius_from"]
+    )
     before = (folder / "reports/plots/certified_accuracy.csv").read_bytes()
     (folder / "params.yaml").write_text(text % chosen["radius"])
     certify.main()
