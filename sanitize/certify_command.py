@@ -137,7 +137,7 @@ def certify_command(
             steps=partial(step, quiet=quiet),
         )
         for note in [] if quiet else summary.notes:
-            print(f"note: {note}", file=sys.stderr)
+            say(f"note: {note}")
         if as_json:
             answer(summary.as_json())
         else:

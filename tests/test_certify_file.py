@@ -185,3 +185,18 @@ def test_bad_input_is_refused(files):
     vectors(train, np.zeros((0, 1)), np.zeros(0, np.int64))
     with pytest.raises(BadInput, match=r"train.parquet: has no rows"):
         run(files)
+
+
+def test_numbers_are_those_of_the_file_that_names_them(files):
+    """Either file may have lost its names: 0 is a, 1 is b."""
+    train, test = files
+    expected = run(files).accuracy
+    for lost in (train, test):
+        kept = pq.read_table(lost)
+        pq.write_table(kept.replace_schema_metadata(None), lost)
+        found = run(files)
+        assert found.accuracy == expected
+        assert found.notes == [
+            f"{lost}: its labels are numbers without names; they are taken as those of the other file"
+        ]
+        pq.write_table(kept, lost)

@@ -58,10 +58,10 @@ def read_pair(train: Path, test: Path, data: DataParams, *, unseen: int) -> Pair
     table, seen = _read(train, named)
     notes = []
     if found.numbered != seen.numbered:  # names for numbers in one file alone: they are for the other's numbers, too
-        names = seen if seen.numbered else found
+        declared = seen if seen.numbered else found
         other = test if seen.numbered else train
         if _numbers(other, found.label):
-            one, _ = _read(other, named, names)
+            one, _ = _read(other, named, declared)
             trusted, table = (one, table) if seen.numbered else (trusted, one)
             notes.append(f"{other}: its labels are numbers without names; they are taken as those of the other file")
     if not len(table):
