@@ -14,18 +14,38 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import yaml
 from annotated_types import Ge, Gt, Le, Lt
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
 
+from sanitize.config.yaml_file import read_yaml
 from sanitize.errors import BadParams
 
 DEFAULT_PRESET = "strong"
+# Cannot change which rows of a file are kept: where and how the work is done, and what other commands do.
+NO_VERDICT: dict[str, Any] = {
+    **dict.fromkeys(("preset", "engine", "workers", "address", "attack", "train", "certify", "ensemble"), True),
+    "data": {"source", "folder", "train", "test"},
+}
+
+
+def refuse_truth_value(kind: type[BaseModel], name: str | None, value: Any) -> Any:
+    """The value of a model's field. ValueError: it is true or false, which YAML makes of yes and on, for a number."""
+    field = kind.model_fields.get(name or "")
+    values = value if isinstance(value, list) else [value]
+    if field is not None and any(isinstance(item, bool) for item in values) and "bool" not in str(field.annotation):
+        raise ValueError("true and false are no numbers")
+    return value
 
 
 class Section(BaseModel):
     """A section of params.yaml: unknown keys are refused, values are checked, nothing changes afterwards."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_value(cls, value: Any, info: ValidationInfo) -> Any:
+        return refuse_truth_value(cls, info.field_name, value)
 
 
 class DataParams(Section):
@@ -201,9 +221,10 @@ class Params(Section):
     ensemble: EnsembleParams
 
     def sha256(self) -> str:
-        """SHA-256 (hex) of all values that can change the kept rows, the preset resolved; column names are not."""
-        sections = {"seed", "learner", "ispl", "vote", "selftrain", "coherence"}
-        values = self.model_dump(mode="json", include=sections) | {"image_size": self.data.image_size}
+        """SHA-256 (hex) of all values that can change the kept rows, the preset resolved: all but NO_VERDICT."""
+        values = self.model_dump(mode="json", exclude=NO_VERDICT)
+        asked = {name: value for name, value in values.pop("data").items() if value is not None}
+        values |= {"image_size": asked.pop("image_size", None)} | asked
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
@@ -346,19 +367,10 @@ def load_params(path: str | Path) -> Params:
 def read_values(path: str | Path) -> dict[str, Any]:
     """What stands in a params.yaml, not checked yet.
 
-    Raises   BadParams: no such file, not YAML, no keys and values
+    Raises   BadParams: as `read_yaml`; no keys and values
     """
     path = Path(path)
-    if path.exists() and not path.is_file():
-        raise BadParams(f"{path}: is a folder, pipe or device; name a params.yaml")
-    try:
-        values = yaml.safe_load(path.read_text())
-    except FileNotFoundError as error:
-        raise BadParams(f"{path}: no such file; `sanitize init` writes one") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadParams(f"{path}: cannot be read ({error})") from error
-    except yaml.YAMLError as error:
-        raise BadParams(f"{path}: is not YAML: {error}") from error
+    values = read_yaml(path)
     if not isinstance(values, Mapping | None):
         raise BadParams(f"{path}: must hold keys and values; got {type(values).__name__}")
     return dict(values or {})

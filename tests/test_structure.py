@@ -14,6 +14,7 @@ LEFT_TO_RIGHT = [  # what stands together in a line does not import each other
     ("presets", "templates", "whereabouts", "jit"),
     ("errors",),
     ("io",),
+    ("config",),
     ("execution_shared", "code_version", "locks", "records"),
     ("runtime",),
     ("execution_ray", "execution_threads"),

@@ -16,6 +16,7 @@ Most triggers are attacks as well: from one source class to one target class (ba
 # N training rows, M of them changed, T triggered test rows
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
@@ -29,7 +30,7 @@ from pydantic import BaseModel, ValidationError
 import sanitize.attacks
 from sanitize.data.table import BoolArray, IntArray, Table
 from sanitize.errors import BadParams
-from sanitize.params import AttackParams
+from sanitize.params import AttackParams, refuse_truth_value
 
 Trigger = Callable[[NDArray[Any]], NDArray[Any]]  # inputs [n, …] -> a copy that carries it, same shape and dtype
 DrawTrigger = Callable[[Table, BoolArray, int], Trigger]  # training set, bool [N] rows that may carry it, seed
@@ -112,6 +113,11 @@ def _module(params: AttackParams, kind: str, key: str) -> ModuleType:
 
 
 def _checked(model: type[BaseModel], params: AttackParams, section: str) -> BaseModel:
+    try:
+        for name, value in params.options.items():
+            refuse_truth_value(model, name, value)
+    except ValueError as error:
+        raise BadParams(f"{section}.{name} is {json.dumps(value)}; {error}; give a number or a name") from error
     try:
         return model.model_validate(params.options, context={"key": section})
     except ValidationError as error:
