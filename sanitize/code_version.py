@@ -16,7 +16,7 @@ SOURCES = (".py", ".yaml")
 def code_version() -> str:
     """SHA-256 (hex) of Python's version, the versions of LIBRARIES, and every source file of this package.
 
-    Two processes of one digest give the same bytes for the same task on one type of device.
+    Two processes of one digest give the same bytes for the same task on one type of device (`runtime.processor`).
     """
     digest = hashlib.sha256(platform.python_version().encode())
     for name in LIBRARIES:

@@ -28,6 +28,7 @@ from sanitize.errors import BadInput, BadParams, MendableError
 from sanitize.runtime.import_path import elsewhere
 from sanitize.runtime.notices import Noted, noted, told
 from sanitize.runtime.printing import say
+from sanitize.runtime.processor import difference, processor
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -43,13 +44,24 @@ ONLY_LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_USAGE_STATS_ENAB
 QUIET = {"RAY_IGNORE_UNHANDLED_ERRORS": "1"}  # the first failure stops a map; the others need no mention
 
 
-def _run(function: Callable[[Any, Any], Any], version: str, shared: Any, task: Any) -> Noted:
-    """One task on a node."""
-    if code_version() != version:
+def _refuse_node(asked: tuple[str, str]) -> None:
+    """BadInput: this node would not give the bytes that the process that asks would; `asked` is its code, processor."""
+    code, asker = asked
+    if processor() != asker:
+        raise BadInput(
+            f"node {_node_address()} has another processor than the process that asks, and would give other bytes "
+            f"({difference(processor(), asker)}); use machines of one type, with one setting of its instructions"
+        )
+    if code_version() != code:
         raise BadInput(
             f"node {_node_address()} runs other code than this process; install the same version of "
             "sanitize, Python, PyTorch, NumPy, SciPy and scikit-learn on every node"
         )
+
+
+def _run(function: Callable[[Any, Any], Any], asked: tuple[str, str], shared: Any, task: Any) -> Noted:
+    """One task on a node, which must give the bytes that the process that asks would."""
+    _refuse_node(asked)
     with warnings.catch_warnings():
         # What is shared lies in the node's memory once, and nobody may write to it; PyTorch would warn of just that.
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
@@ -112,7 +124,7 @@ class RayTasks:
             max_retries=RETRIES,
             name=getattr(function, "__name__", "task"),
         )
-        lent, version = ray.put(shared), code_version()
+        lent, version = ray.put(shared), (code_version(), processor())
         refs: dict[int, Any] = {}
         running: list[Any] = []
         waiting = iter(range(len(tasks)))

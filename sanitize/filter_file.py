@@ -8,7 +8,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from sanitize.execution import OrderedMap, usable_cores
 from sanitize.filter_fit import Found, fit_judge, take_panel
 from sanitize.filter_judges import Scorer
 from sanitize.filter_memory import Memory
-from sanitize.filter_options import Options, Rules
+from sanitize.filter_options import Options
 from sanitize.filter_page import write_page
 from sanitize.filter_pass import Drafts, run_pass
 from sanitize.filter_summary import Seen, Summary, Unreadable
@@ -33,6 +33,7 @@ from sanitize.filtering import Steps, no_steps
 from sanitize.io.remote import is_remote
 from sanitize.panel import FILE, load_panel
 from sanitize.params import Params
+from sanitize.runtime.processor import processor
 from sanitize.scratch import Remembered
 
 TENTHS = 10
@@ -181,21 +182,24 @@ def _summary(
 
 def _key(params: Params, options: Options, digest: str, places: Mapping[str, str]) -> dict[str, str]:
     """What must be the same for a run to go on from another, by name."""
-    chosen: dict[str, Any] = asdict(options)
-    for name in ("max_removed", "max_unreadable", "force", "resume", "report", "save_voters"):
-        del chosen[name]  # they do not change what is remembered, or stand among the outputs
-    chosen["files"] = {}
-    for name, path in (("pred_probs", options.pred_probs), ("voters", _voters_file(options.voters))):
-        if path is not None and path.is_file():
-            with path.open("rb") as file:
-                chosen["files"][name] = hashlib.file_digest(file, "sha256").hexdigest()
-    text = json.dumps([params.sha256(), params.learner.device, chosen], sort_keys=True, default=str)
+    text = json.dumps([params.sha256(), _deciding(options)], sort_keys=True)
     return {
         "input": digest,
         "parameters": hashlib.sha256(text.encode()).hexdigest(),
         "version": f"{code_version()} pyarrow {pa.__version__}",
+        "processor": processor(),
         "outputs": json.dumps(places, sort_keys=True),
     }
+
+
+def _deciding(options: Options) -> dict[str, Any]:
+    """`Options.deciding`, with the bytes of the files that it names in their places."""
+    chosen = options.deciding()
+    for name, path in (("pred_probs", options.pred_probs), ("voters", _voters_file(options.voters))):
+        if path is not None and path.is_file():
+            with path.open("rb") as file:
+                chosen[name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return chosen
 
 
 def _voters_file(folder: Path | None) -> Path | None:
@@ -289,24 +293,14 @@ def _judge(
 def parameters_sha256(params: Params, options: Options, found: Found) -> str:
     """SHA-256 (hex) of all that can change the kept rows besides the input: `Params.sha256` where options are default.
 
-    Voters fitted before stand for the parameters that they were fitted with; a file of predictions, for its bytes.
+    Voters fitted before stand for the parameters that they were fitted with; they and a file of predictions, for their
+    bytes.
     """
     base = params.sha256()
     if options.voters is not None:
         assert found.panel is not None
         base = hashlib.sha256(found.panel.about.model_dump_json().encode()).hexdigest()
-    default = Rules()
-    rules = options.rules
-    changed: dict[str, Any] = {
-        name: getattr(rules, name)
-        for name in ("on_bad_row", "least_class", "on_small_class")
-        if getattr(rules, name) != getattr(default, name)
-    }
-    if options.fit_rows is not None:
-        changed["fit_rows"] = options.fit_rows
-    if options.pred_probs is not None:
-        with options.pred_probs.open("rb") as file:
-            changed["pred_probs"] = hashlib.file_digest(file, "sha256").hexdigest()
+    changed = _deciding(options)
     if not changed:
         return base
     return hashlib.sha256(json.dumps([base, changed], sort_keys=True).encode()).hexdigest()

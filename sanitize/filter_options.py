@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from sanitize.errors import BadInput, BadParams
 
 OnBad = Literal["keep", "reject", "fail"]
+# Options that cannot change a verdict: whether and where its outcome is written, and from where a run goes on.
+NO_VERDICT = {"max_removed", "max_unreadable", "force", "dry_run", "report", "save_voters", "resume"}
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,17 @@ class Options:
     save_voters: Path | None = None
     split: str | None = None
     resume: bool = False
+
+    def deciding(self) -> dict[str, Any]:
+        """What is not the default among all that can change a verdict, by name, the rules' own names among them."""
+        own = {field.name: (getattr(self, field.name), field.default) for field in fields(self)}
+        own |= {field.name: (getattr(self.rules, field.name), field.default) for field in fields(self.rules)}
+        del own["rules"]
+        return {
+            name: str(value) if isinstance(value, Path) else value
+            for name, (value, default) in own.items()
+            if name not in NO_VERDICT and value != default
+        }
 
 
 def make_options(

@@ -1,6 +1,6 @@
 """Results of tasks kept in a folder while a run lasts: OrderedMap -> one that goes on where a killed run was.
 
-One file per task, written whole, under a name that the code, the function, all that it is given and the task decide;
+One file per task, written whole, under a name that code, processor, function, all that it is given and task decide;
 its content carries a digest. What is damaged is said and computed again.
 """
 
@@ -25,6 +25,7 @@ from sanitize.errors import BadInput
 from sanitize.execution import OrderedMap
 from sanitize.records import digest, packed, unpacked
 from sanitize.runtime.printing import say
+from sanitize.runtime.processor import processor
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -123,7 +124,7 @@ class Remembered:
         self, function: Callable[[Shared, Task], Result], shared: Shared, tasks: Sequence[Task]
     ) -> Iterator[Result]:
         name = f"{function.__module__}:{function.__qualname__}"
-        call = digest([code_version(), name, shared])
+        call = digest([code_version(), processor(), name, shared])
         keys = [digest([call, task]) for task in tasks]
         found = {number: kept[0] for number, key in enumerate(keys) if (kept := _read(self.folder / key))}
         if found:

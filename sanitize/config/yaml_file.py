@@ -1,7 +1,8 @@
-"""A YAML file of parameters -> plain values, or one message. Nothing in it runs code, takes all memory, or is dropped."""
+"""A YAML file of parameters -> plain values, or a message. Nothing in it runs code, takes all memory or is dropped."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from sanitize.io.regular import open_regular
 BYTES = 2**20  # a params.yaml with all parameters and comments has some 10 KB
 VALUES = 10_000  # with what aliases repeat
 DEPTH = 20
+MOST = 300  # signs of an error
 
 
 def read_yaml(path: Path) -> Any:
@@ -22,8 +24,10 @@ def read_yaml(path: Path) -> Any:
     Raises   BadParams: no such file, no regular file, too large, not UTF-8 or UTF-16, not YAML, a key twice, nested
              deeper than DEPTH, more than VALUES values, a type that needs code, a number that is too long
     """
+    if not os.path.lexists(path):
+        raise BadParams(f"{path}: no such file; `sanitize init` writes one")
     try:
-        with open_regular(path, "a file of parameters (`sanitize init` writes one)") as file:
+        with open_regular(path, "a regular file with parameters") as file:
             content = file.read(BYTES + 1)
     except BadInput as error:
         raise BadParams(str(error)) from error
@@ -40,12 +44,16 @@ def read_yaml(path: Path) -> Any:
         return loader.construct_document(node)
     except RecursionError as error:
         raise BadParams(f"{path}: is nested too deeply; at most {DEPTH} levels are read") from error
-    except UnicodeDecodeError as error:
-        raise BadParams(f"{path}: is neither UTF-8 nor UTF-16 ({error}); save it as UTF-8") from error
-    except yaml.reader.ReaderError as error:
-        raise BadParams(f"{path}: {' '.join(str(error).split())}; save it as plain text in UTF-8") from error
-    except (yaml.YAMLError, ValueError) as error:
-        raise BadParams(f"{path}: is not YAML that can be read: {' '.join(str(error).split())}") from error
+    except (UnicodeDecodeError, yaml.reader.ReaderError) as error:
+        raise BadParams(f"{path}: cannot be read ({_line(error)}); save it as plain text in UTF-8") from error
+    except yaml.YAMLError as error:
+        raise BadParams(f"{path}: is not YAML: {_line(error)}") from error
+    except ValueError as error:  # a date or a number that Python does not take
+        raise BadParams(f"{path}: holds a value that cannot be read: {_line(error)}") from error
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:MOST]
 
 
 def _refuse_odd(root: yaml.Node, path: Path) -> None:
@@ -69,9 +77,9 @@ def _refuse_twice(node: yaml.MappingNode, path: Path) -> None:
     for key, _ in node.value:
         if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
             if key.value in lines:
-                first = lines[key.value]
                 raise BadParams(
-                    f"{_place(path, key)}: {key.value[:80]!r} stands there twice, in line {first} before; keep one of them"
+                    f"{_place(path, key)}: {key.value[:80]!r} stands there twice, in line {lines[key.value]} before; "
+                    "keep one of them"
                 )
             lines[key.value] = key.start_mark.line + 1
 

@@ -251,8 +251,11 @@ def _imported(name: str) -> type[Any]:
         )
     try:
         kind = getattr(import_module(module_name), class_name)
-    except (ImportError, AttributeError) as error:
-        raise BadParams(f"learner.model is {name!r}; cannot be imported ({error}); mend its spelling") from error
+    except Exception as error:  # it is somebody's own code
+        raise BadParams(
+            f"learner.model is {name!r}; cannot be imported ({error}); mend its spelling, or name its folder in "
+            "PYTHONPATH: `sanitize` does not import from the current folder"
+        ) from error
     if not isinstance(kind, type):
         raise BadParams(f"learner.model is {name!r}; must be a class, is {type(kind).__name__}; name the class itself")
     return kind

@@ -192,14 +192,18 @@ LOST = "stdout cannot be written"
 STREAMS = [
     Trial("nobody reads stdout", "| true", _plain(), judged(5, LOST), shell='"$@" | true; test ${PIPESTATUS[0]} = 3'),
     Trial(
-        "stdout is full", "a full disk", _plain(), judged(5, LOST, "No space left"), shell='"$@" >/dev/full; test $? = 3'
+        "stdout is full",
+        "a full disk",
+        _plain(),
+        judged(5, LOST, "No space left"),
+        shell='"$@" >/dev/full; test $? = 3',
     ),
     Trial("stdout is closed", ">&-", _plain(), judged(5, LOST), shell='"$@" >&-; test $? = 3'),
     Trial("stdout can only be read", "1</dev/null", _plain(), judged(5, LOST), shell='"$@" 1</dev/null; test $? = 3'),
     Trial("stderr is closed", "2>&-", _plain(*TWO), judged(), shell='exec "$@" 2>&-'),
-    Trial("stderr is full", "a log on a full disk", _plain(*TWO), judged(), shell='exec "$@" 2>/dev/full'),
-    Trial("nobody reads stderr", "2> >(true)", _plain(*TWO), judged(), shell='exec "$@" 2> >(true)'),
-    Trial("stdin is closed", "<&-", _plain(*TWO), judged(), shell='exec "$@" <&-'),
+    Trial("stderr is full", "a log on a full disk", _plain(), judged(), shell='exec "$@" 2>/dev/full'),
+    Trial("nobody reads stderr", "2> >(true)", _plain(), judged(), shell='exec "$@" 2> >(true)'),
+    Trial("stdin is closed", "<&-", _plain(), judged(), shell='exec "$@" <&-'),
     Trial(
         "all three are closed",
         "a daemon",
@@ -214,7 +218,13 @@ STREAMS = [
         judged(),
         shell='exec env -i PYTHONPATH="$PYTHONPATH" PYTHONSAFEPATH=1 SHELL=/bin/sh PATH=/usr/bin:/bin "$@" <&- 2>&-',
     ),
-    Trial("both into one pipe that nobody reads", "|& true", _plain(), judged(), shell='"$@" |& true; test ${PIPESTATUS[0]} = 3'),
+    Trial(
+        "both into one pipe that nobody reads",
+        "|& true",
+        _plain(),
+        judged(),
+        shell='"$@" |& true; test ${PIPESTATUS[0]} = 3',
+    ),
     Trial(
         "an error, and stdout is full",
         "a full disk",
@@ -230,10 +240,13 @@ STREAMS = [
         shell='"$@" | true; exit ${PIPESTATUS[0]}',
     ),
     Trial(
-        "a terminal of 20 columns", "script(1)", _plain(*TWO), judged(),
+        "a terminal of 20 columns",
+        "script(1)",
+        _plain(*TWO),
+        judged(),
         shell='C="stty cols 20 rows 5; $(printf " %q" "$@")"; script -qec "$C" /dev/null >/dev/null',
     ),
-]  # fmt: skip
+]
 
 LIMITS = [
     Trial("20 open files", "ulimit -n", _plain(*TWO), judged(), shell='ulimit -n 20; exec "$@"'),
@@ -268,7 +281,8 @@ FOLDERS = [
         "HPC scratch",
         _plain(*TWO),
         judged(),
-        shell='export TMPDIR="/tmp/sanitize-scratch/$(printf "job-%0200d" 1)/$(printf "of-%090d" 2)"; mkdir -p "$TMPDIR"; "$@"; c=$?; '
+        shell='export TMPDIR="/tmp/sanitize-scratch/$(printf "job-%0200d" 1)/$(printf "of-%090d" 2)"; '
+        'mkdir -p "$TMPDIR"; "$@"; c=$?; '
         "rm -r /tmp/sanitize-scratch; exit $c",
     ),
     Trial("a TMPDIR that is not there", "a job that ended", _plain(*TWO), judged(), env={"TMPDIR": "/nowhere/at/all"}),
@@ -286,8 +300,8 @@ FOLDERS = [
         "Docker's 64 MiB",
         _plain(*TWO),
         judged(),
-        shell="exec unshare -m bash -c 'mount -t tmpfs -o size=4k none /dev/shm && head -c 4096 /dev/zero >/dev/shm/a && "
-        'exec "$@"\' bash "$@"',
+        shell="exec unshare -m bash -c 'mount -t tmpfs -o size=4k none /dev/shm && "
+        'head -c 4096 /dev/zero >/dev/shm/a && exec "$@"\' bash "$@"',
     ),
     Trial(
         "nobody may write to /dev/shm",
@@ -344,22 +358,22 @@ WORDS = [
     Trial(
         "a name in Japanese, LC_ALL=POSIX",
         "a container",
-        _named("データ.parquet", *TWO),
+        _named("データ.parquet"),
         judged(),
         env={"LC_ALL": "POSIX"},
     ),
     Trial(
         "a name in Japanese, plain ASCII",
         "an old image",
-        _named("データ.parquet", *TWO),
+        _named("データ.parquet"),
         judged(),
         env={"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"},
     ),
-    Trial("a name in Latin-1 bytes", "an old archive", _named(b"M\xfcnchen.parquet", *TWO), judged()),
+    Trial("a name in Latin-1 bytes", "an old archive", _named(b"M\xfcnchen.parquet"), judged()),
     Trial(
         "a name in Latin-1 bytes, plain ASCII",
         "an old archive",
-        _named(b"M\xfcnchen.parquet", *TWO),
+        _named(b"M\xfcnchen.parquet"),
         judged(),
         env={"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"},
     ),
@@ -378,114 +392,102 @@ WORDS = [
         env={"PYTHONIOENCODING": "ascii:strict"},
     ),
     Trial("Latin-1 streams", "Windows habits", _classes("Ä", "Ö", "犬"), judged(), env={"PYTHONIOENCODING": "latin-1"}),
-    Trial(
-        "a locale that is not installed", "ssh", _plain(*TWO), judged(), env={"LC_ALL": "tr_TR.UTF-8", "LANG": "tr_TR"}
-    ),
-    Trial("a locale of rubbish", "a slip", _plain(*TWO), judged(), env={"LC_ALL": "..//\u00ff", "LC_NUMERIC": "de_DE"}),
-    Trial("a time zone of rubbish", "a slip", _plain(*TWO), judged(), env={"TZ": ":/etc/hostname"}),
-    Trial("NO_COLOR and a dumb terminal", "Emacs", _plain(*TWO), judged(), env={"NO_COLOR": "1", "TERM": "dumb"}),
-    Trial(
-        "colours by force", "continuous integration", _plain(*TWO), judged(), env={"FORCE_COLOR": "1", "TERM": "xterm"}
-    ),
-    Trial("COLUMNS=0", "a watch", _plain(*TWO), judged(), env={"COLUMNS": "0", "LINES": "0"}),
+    Trial("a locale that is not installed", "ssh", _plain(), judged(), env={"LC_ALL": "tr_TR.UTF-8", "LANG": "tr_TR"}),
+    Trial("a locale of rubbish", "a slip", _plain(), judged(), env={"LC_ALL": "..//\u00ff", "LC_NUMERIC": "de_DE"}),
+    Trial("a time zone of rubbish", "a slip", _plain(), judged(), env={"TZ": ":/etc/hostname"}),
+    Trial("NO_COLOR and a dumb terminal", "Emacs", _plain(), judged(), env={"NO_COLOR": "1", "TERM": "dumb"}),
+    Trial("colours by force", "continuous integration", _plain(), judged(), env={"FORCE_COLOR": "1", "TERM": "xterm"}),
+    Trial("COLUMNS=0", "a watch", _plain(), judged(), env={"COLUMNS": "0", "LINES": "0"}),
 ]
 
 PYTHON = 'P="$1"; shift; exec "$P" {} "$@"'
 INTERPRETER = [
-    Trial("python -O", "a habit", _plain(*TWO), judged(), shell=PYTHON.format("-O")),
-    Trial("python -OO", "a habit", _plain(*TWO), judged(), shell=PYTHON.format("-OO")),
-    Trial("python -X dev", "a developer", _plain(*TWO), judged(), shell=PYTHON.format("-X dev")),
-    Trial("python -B -s -u", "Docker images", _plain(*TWO), judged(), shell=PYTHON.format("-B -s -u")),
+    Trial("python -O", "a habit", _plain(), judged(), shell=PYTHON.format("-O")),
+    Trial("python -OO", "a habit", _plain(), judged(), shell=PYTHON.format("-OO")),
+    Trial("python -X dev", "a developer", _plain(), judged(), shell=PYTHON.format("-X dev")),
+    Trial("python -B -s -u", "Docker images", _plain(), judged(), shell=PYTHON.format("-B -s -u")),
     Trial(
         "PYTHONOPTIMIZE and PYTHONUNBUFFERED",
         "Docker",
-        _plain(*TWO),
+        _plain(),
         judged(),
         env={"PYTHONOPTIMIZE": "2", "PYTHONUNBUFFERED": "1"},
     ),
-    Trial("PYTHONHASHSEED=random", "a habit", _plain(*TWO), judged(), env={"PYTHONHASHSEED": "random"}),
-    Trial("byte code elsewhere", "a read-only image", _plain(*TWO), judged(), env={"PYTHONPYCACHEPREFIX": "/nowhere"}),
+    Trial("PYTHONHASHSEED=random", "a habit", _plain(), judged(), env={"PYTHONHASHSEED": "random"}),
+    Trial("byte code elsewhere", "a read-only image", _plain(), judged(), env={"PYTHONPYCACHEPREFIX": "/nowhere"}),
     Trial(
         "PYTHONFAULTHANDLER",
         "a developer",
-        _plain(*TWO),
+        _plain(),
         judged(),
         env={"PYTHONFAULTHANDLER": "1", "PYTHONMALLOC": "debug"},
     ),
     Trial(
         "an id without a name",
         "OpenShift",
-        _plain(*TWO),
+        _plain(),
         judged(),
         shell=f'unset HOME USER LOGNAME; exec {NOBODY} "$@"',
     ),
     Trial(
         "an empty environment",
         "env -i",
-        _plain(*TWO),
+        _plain(),
         judged(),
         shell='exec env -i PYTHONPATH="$PYTHONPATH" PYTHONSAFEPATH=1 "$@"',
     ),
 ]
 
 NUMBERS = [
-    Trial("OMP_NUM_THREADS=0", "a slip", _plain(*TWO), judged(), env={"OMP_NUM_THREADS": "0"}),
-    Trial(
-        "OMP_NUM_THREADS=all", "a slip", _plain(*TWO), judged(), env={"OMP_NUM_THREADS": "all", "MKL_NUM_THREADS": "x"}
-    ),
-    Trial("OMP_NUM_THREADS=500", "a large machine's profile", _plain(*TWO), judged(), env={"OMP_NUM_THREADS": "500"}),
+    Trial("OMP_NUM_THREADS=0", "a slip", _plain(), judged(), env={"OMP_NUM_THREADS": "0"}),
+    Trial("OMP_NUM_THREADS=all", "a slip", _plain(), judged(), env={"OMP_NUM_THREADS": "all", "MKL_NUM_THREADS": "x"}),
+    Trial("OMP_NUM_THREADS=500", "a large machine's profile", _plain(), judged(), env={"OMP_NUM_THREADS": "500"}),
     Trial(
         "OMP_PLACES and GOMP settings",
         "HPC",
-        _plain(*TWO),
+        _plain(),
         judged(),
         env={"OMP_PLACES": "rubbish", "OMP_PROC_BIND": "x"},
     ),
-    Trial("NUMBA_NUM_THREADS=0", "a slip", _plain(*TWO), judged(), env={"NUMBA_NUM_THREADS": "0"}),
-    Trial(
-        "NUMBA_NUM_THREADS=9999", "a large machine's profile", _plain(*TWO), judged(), env={"NUMBA_NUM_THREADS": "9999"}
-    ),
-    Trial("NUMBA_DISABLE_JIT", "a debugger's leftover", _plain(*TWO), judged(), env={"NUMBA_DISABLE_JIT": "1"}),
-    Trial(
-        "GPUs that are not there", "a copied job script", _plain(*TWO), judged(), env={"CUDA_VISIBLE_DEVICES": "0,1,2"}
-    ),
-    Trial("no GPU wanted", "a habit", _plain(*TWO), judged(), env={"CUDA_VISIBLE_DEVICES": ""}),
-    Trial("a GPU called rubbish", "a slip", _plain(*TWO), judged(), env={"CUDA_VISIBLE_DEVICES": "GPU-x"}),
+    Trial("NUMBA_NUM_THREADS=0", "a slip", _plain(), judged(), env={"NUMBA_NUM_THREADS": "0"}),
+    Trial("NUMBA_NUM_THREADS=9999", "a large machine's profile", _plain(), judged(), env={"NUMBA_NUM_THREADS": "9999"}),
+    Trial("NUMBA_DISABLE_JIT", "a debugger's leftover", _plain(), judged(), env={"NUMBA_DISABLE_JIT": "1"}),
+    Trial("GPUs that are not there", "a copied job script", _plain(), judged(), env={"CUDA_VISIBLE_DEVICES": "0,1,2"}),
+    Trial("no GPU wanted", "a habit", _plain(), judged(), env={"CUDA_VISIBLE_DEVICES": ""}),
+    Trial("a GPU called rubbish", "a slip", _plain(), judged(), env={"CUDA_VISIBLE_DEVICES": "GPU-x"}),
     Trial(
         "the plain processor asked for",
         "a bug report's advice",
-        _plain(*TWO),
+        _plain(),
         judged(),
         env={"ATEN_CPU_CAPABILITY": "default"},
     ),
     Trial(
         "RAY_ADDRESS of another project",
         "a cluster's profile",
-        _plain(*TWO),
+        _plain(),
         judged(),
         env={"RAY_ADDRESS": "10.0.0.1:6379"},
     ),
     Trial(
         "Slurm's variables",
         "sbatch",
-        _plain(*TWO),
+        _plain(),
         judged(),
         env={"SLURM_JOB_ID": "1", "SLURM_NTASKS": "4", "SLURM_PROCID": "3"},
     ),
-    Trial(
-        "proxies of a company", "a laptop", _plain(*TWO), judged(), env={"http_proxy": "http://x:1", "no_proxy": "*"}
-    ),
+    Trial("proxies of a company", "a laptop", _plain(), judged(), env={"http_proxy": "http://x:1", "no_proxy": "*"}),
     Trial(
         "glibc's allocator perturbed",
         "a tester",
-        _plain(*TWO),
+        _plain(),
         judged(),
         env={"MALLOC_PERTURB_": "165", "MALLOC_ARENA_MAX": "1"},
     ),
     Trial(
         "a library to preload that is gone",
         "jemalloc's advice",
-        _plain(*TWO),
+        _plain(),
         judged(),
         shell='export LD_PRELOAD=/nowhere.so; exec "$@"',
     ),
@@ -506,25 +508,51 @@ PARAMS = [
     Trial("UTF-16 with a mark", "PowerShell's >", _params("seed: 3\n".encode("utf-16")), judged()),
     Trial("lines that end as in DOS", "Windows", _params("seed: 3\r\nispl:\r\n  runs: 1\r\n"), judged()),
     Trial("as JSON", "jq", _params('{"seed": 3, "ispl": {"runs": 1}}'), judged()),
-    Trial("1e-3 as people write it", "PyTorch configs", _params("learner: {lr: 1e-3}\n"), judged()),
-    Trial("an anchor and a merge", "Hydra habits", _params("x: &x {lr_factor: 1}\n"), refused("x is no parameter", code=2)),
-    Trial("an anchor of one section in another", "Hydra habits", _params("vote: &v {lr_factor: 2}\ntrain: {<<: *v}\n"), judged()),
-    Trial("Latin-1", "an old editor", _params("# f\xfcr M\xfcnchen\nseed: 3\n".encode("latin-1")), refused("params.yaml", "UTF-8", code=2)),
+    Trial("1e-3 as people write it", "PyTorch configs", _params("learner: {lr: 5e-2, weight_decay: 1E-4}\n"), judged()),
+    Trial(
+        "an anchor and a merge", "Hydra habits", _params("x: &x {lr_factor: 1}\n"), refused("x is no parameter", code=2)
+    ),
+    Trial(
+        "an anchor of one section in another",
+        "Hydra habits",
+        _params("vote: &v {lr_factor: 2}\ntrain: {<<: *v}\n"),
+        judged(),
+    ),
+    Trial(
+        "Latin-1",
+        "an old editor",
+        _params("# f\xfcr M\xfcnchen\nseed: 3\n".encode("latin-1")),
+        refused("params.yaml", "UTF-8", code=2),
+    ),
     Trial("seed: true", "a slip", _params("seed: true\n"), refused("seed is true", "a whole number", code=2)),
     Trial("epochs: yes", "a slip", _params("vote: {epochs: yes}\n"), refused("vote.epochs is true", code=2)),
     Trial("lr: true", "a slip", _params("learner: {lr: true}\n"), refused("learner.lr is true", code=2)),
     Trial("lr: .nan", "a sweep", _params("learner: {lr: .nan}\n"), refused("learner.lr is NaN", code=2)),
     Trial("weight_decay: .inf", "a sweep", _params("learner: {weight_decay: .inf}\n"), refused("weight_decay", code=2)),
     Trial("a key twice", "a merge of branches", _params("seed: 1\nseed: 2\n"), refused("seed", "twice", code=2)),
-    Trial("a key twice in a section", "a merge", _params("ispl: {runs: 1, runs: 2}\n"), refused("runs", "twice", code=2)),
+    Trial(
+        "a key twice in a section", "a merge", _params("ispl: {runs: 1, runs: 2}\n"), refused("runs", "twice", code=2)
+    ),
     Trial("nested 5,000 deep", "a fuzzer", _params("seed: " + "[" * 5000 + "]" * 5000), refused("nested", code=2)),
     Trial("a billion aliases", "a fuzzer", _params(BOMB), refused("params.yaml", code=2)),
     Trial("an alias of itself", "a fuzzer", _params("seed: &s [*s]\n"), refused("params.yaml", code=2)),
-    Trial("a Python object", "an attacker", _params("seed: !!python/object/apply:os.system [touch executed]\n"), refused("params.yaml", code=2)),
+    Trial(
+        "a Python object",
+        "an attacker",
+        _params("seed: !!python/object/apply:os.system [touch executed]\n"),
+        refused("params.yaml", code=2),
+    ),
     Trial("a number of 10,000 digits", "a fuzzer", _params("seed: " + "9" * 10_000), refused("params.yaml", code=2)),
     Trial("a number of 30 digits", "a hash as seed", _params("seed: " + "9" * 30), refused("seed is 9999", code=2)),
-    Trial("half of a surrogate pair", "a broken export", _params('learner: {net: "\\ud800"}\n'), refused("learner.net", code=2)),
-    Trial("a surrogate's bytes", "a broken export", _params("learner: {net: \ud800}\n"), refused("params.yaml", code=2)),
+    Trial(
+        "half of a surrogate pair",
+        "a broken export",
+        _params('learner: {net: "\\ud800"}\n'),
+        refused("learner.net", code=2),
+    ),
+    Trial(
+        "a surrogate's bytes", "a broken export", _params("learner: {net: \ud800}\n"), refused("params.yaml", code=2)
+    ),
     Trial("a null byte", "a broken disk", _params(b"seed: 3\0\n"), refused("params.yaml", code=2)),
     Trial("two documents", "kubectl", _params("seed: 1\n---\nseed: 2\n"), refused("params.yaml", code=2)),
     Trial("a list", "a slip", _params("- seed: 1\n"), refused("keys and values", code=2)),
@@ -532,11 +560,28 @@ PARAMS = [
     Trial("a list as key", "a fuzzer", _params("? [a, b]\n: 2\n"), refused("params.yaml", code=2)),
     Trial("tabs", "an editor", _params("ispl:\n\truns: 1\n"), refused("params.yaml", "not YAML", code=2)),
     Trial("a date as seed", "YAML's types", _params("seed: 2024-01-01\n"), refused("seed", code=2)),
-    Trial("2 MB of keys", "a wrong file", _params("".join(f"k{n}: {n}\n" for n in range(150_000))), refused("params.yaml", code=2)),
-    Trial("a pipe", "process substitution", _plain("--params", "pipe"), refused("pipe", "regular file", code=2), shell='mkfifo pipe; "$@"; c=$?; rm pipe; exit $c'),
+    Trial(
+        "2 MB of keys",
+        "a wrong file",
+        _params("".join(f"k{n}: {n}\n" for n in range(150_000))),
+        refused("params.yaml", code=2),
+    ),
+    Trial(
+        "a pipe",
+        "process substitution",
+        _plain("--params", "pipe"),
+        refused("pipe", "regular file", code=2),
+        shell='mkfifo pipe; "$@"; c=$?; rm pipe; exit $c',
+    ),
     Trial("a folder", "a slip", _plain("--params", "."), refused("regular file", code=2)),
     Trial("a device", "a fuzzer", _plain("--params", "/dev/zero"), refused("/dev/zero", "regular file", code=2)),
-    Trial("a link to itself", "a fuzzer", _plain("--params", "l"), refused("l", code=2), shell='ln -s l l; "$@"; c=$?; rm l; exit $c'),
-]  # fmt: skip
+    Trial(
+        "a link to itself",
+        "a fuzzer",
+        _plain("--params", "l"),
+        refused("l", code=2),
+        shell='ln -s l l; "$@"; c=$?; rm l; exit $c',
+    ),
+]
 
 TRIALS = [*PLANTED, *SIGNALS, *STREAMS, *LIMITS, *FOLDERS, *WORDS, *INTERPRETER, *NUMBERS, *PARAMS]
