@@ -69,7 +69,7 @@ def keys():
 
 
 @pytest.mark.filterwarnings("ignore:Pydantic serializer")
-@pytest.mark.parametrize(("section", "key"), keys())
+@pytest.mark.parametrize(("section", "key"), list(keys()))
 def test_every_parameter_counts_unless_it_cannot_change_a_verdict(section, key):
     inner = PLAIN if section is None else getattr(PLAIN, section)
     changed = inner.model_copy(update={key: "another"})

@@ -142,10 +142,11 @@ def test_families_resolve():
 
 
 def test_closure_by_hand():
-    """params.py imports errors.py alone, and reads the presets."""
+    """params.py imports errors.py and what reads YAML from regular files, and reads the presets."""
     files = {str(path) for path in closure("sanitize.params")}
     presets = {str(path.relative_to(ROOT)) for path in (ROOT / "sanitize/presets").glob("*.yaml")}
-    assert files == {"sanitize/__init__.py", "sanitize/params.py", "sanitize/errors.py", *presets}
+    reading = {f"sanitize/{name}.py" for name in ("config/__init__", "config/yaml_file", "io/__init__", "io/regular")}
+    assert files == {"sanitize/__init__.py", "sanitize/params.py", "sanitize/errors.py", *reading, *presets}
 
 
 @pytest.mark.parametrize("stage", PIPELINE)
