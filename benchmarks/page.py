@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from sanitize.data.files import whole_files
 from sanitize.errors import BadInput
+from sanitize.io.atomic import atomic_write
 
 
 def put_table(page: Path, name: str, lines: Sequence[str]) -> None:
@@ -18,5 +18,5 @@ def put_table(page: Path, name: str, lines: Sequence[str]) -> None:
     if not found or not ended:
         raise BadInput(f"{page}: lacks the marks {first} and {last}; put them where the table goes")
     body = "\n".join(lines)
-    with whole_files(page) as (draft,):
+    with atomic_write(page) as (draft,):
         draft.write_text(f"{before}{first}\n{body}\n{last}{after}", encoding="utf-8")

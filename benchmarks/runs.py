@@ -15,9 +15,9 @@ from typing import Any
 import torch
 
 from benchmarks.page import put_table
-from sanitize.data.files import whole_files
 from sanitize.errors import BadInput, MendableError
 from sanitize.execution import usable_cores
+from sanitize.io.atomic import atomic_write
 
 RESULTS = Path("reports/bench")
 PAGE = Path("docs/benchmarks.md")
@@ -52,7 +52,7 @@ def keep(path: Path, found: dict[str, Any], on: dict[str, Any]) -> None:
 
     on  `machine()`, called before the run
     """
-    with whole_files(path) as (draft,):
+    with atomic_write(path) as (draft,):
         draft.write_text(json.dumps({**found, "machine": on}, indent=1) + "\n")
 
 

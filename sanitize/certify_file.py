@@ -6,7 +6,6 @@ The certificates are those of sanitize/certify: nearest neighbours (Jia et al. 2
 # N training rows, M test rows, B poisoning sizes
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +32,7 @@ from sanitize.data.table import Table
 from sanitize.errors import BadInput, BadParams
 from sanitize.execution import OrderedMap
 from sanitize.filtering import Steps, no_steps
+from sanitize.io.destinations import local_path, refuse_file
 from sanitize.params import Params
 
 SCHEMA_VERSION = 1
@@ -147,7 +147,9 @@ def certify_file(
     began = time.monotonic()
     if method not in get_args(Method):
         raise BadParams(f"method is {method!r}; must be one of {', '.join(get_args(Method))}")
-    _refuse_output(out, (train, test))
+    if out is not None:
+        out = Path(local_path(str(out)))
+        refuse_file(out, (train, test), "--out")
     sizes = params.certify.poisoning_sizes
     if not sizes or min(sizes) < 0:
         raise BadParams(f"poisoning sizes are {sizes}; must be one or more of at least 0, such as 0,50,100")
@@ -183,19 +185,6 @@ def certify_file(
         covers=COVERS.format(train=train.name, assumed=assumed(method, fixed)),
         seconds=time.monotonic() - began,
     )
-
-
-def _refuse_output(out: Path | None, inputs: tuple[Path, ...]) -> None:
-    """Refuse an output before the work, not after it."""
-    if out is None:
-        return
-    for source in inputs:
-        if os.path.realpath(out) == os.path.realpath(source) or (
-            out.exists() and source.exists() and out.samefile(source)
-        ):
-            raise BadParams(f"output {out} is the input {source}; name another file, an input is never overwritten")
-    if out.exists() and not out.is_file():
-        raise BadInput(f"output {out} is no file; name a file")
 
 
 def _neighbors(

@@ -257,12 +257,15 @@ def init(
     with reported(as_json=False):
         from importlib.resources import files
 
-        from sanitize.data.files import whole_files
+        from sanitize.io.atomic import atomic_write
+        from sanitize.io.claims import refuse_place
+        from sanitize.io.destinations import local_path
 
-        place = folder / "params.yaml"
+        place = Path(local_path(str(folder))) / "params.yaml"
+        refuse_place(place)
         if place.exists() and not force:
             raise BadParams(f"{place} is there already; --force replaces it")
-        with whole_files(place) as (draft,):
+        with atomic_write(place) as (draft,):
             draft.write_bytes((files("sanitize.templates") / "params.yaml").read_bytes())
     say(f"wrote {place}")
 

@@ -16,9 +16,7 @@ import pyarrow as pa
 
 import sanitize
 from sanitize.code_version import code_version
-from sanitize.data.outputs import refuse_outputs
 from sanitize.data.shards import Source, find_shards
-from sanitize.data.staging import Staging
 from sanitize.errors import BadInput, BadParams, MendableError
 from sanitize.execution import OrderedMap, usable_cores
 from sanitize.filter_fit import Found, fit_judge, take_panel
@@ -30,7 +28,9 @@ from sanitize.filter_pass import Drafts, run_pass
 from sanitize.filter_summary import Seen, Summary, Unreadable
 from sanitize.filter_tally import Tally
 from sanitize.filtering import Steps, no_steps
+from sanitize.io.destinations import local_path, refuse_outputs, refuse_suffix
 from sanitize.io.remote import is_remote
+from sanitize.io.transaction import Transaction
 from sanitize.panel import FILE, load_panel
 from sanitize.params import Params
 from sanitize.runtime.processor import processor
@@ -72,16 +72,17 @@ def filter_file(
     began = time.monotonic()
     options = options or Options()
     _refuse_options(kept, rejected, params, options)
+    _refuse_suffixes(kept, rejected, manifest, options)
     shards = find_shards(source, options.split)
     for note in shards.notes:
         tell(note)
     rows_at = _named(kept=kept, rejected=rejected) if not options.dry_run else {}
-    voters_at = None if options.save_voters is None else str(options.save_voters / FILE)
+    voters_at = None if options.save_voters is None else Path(local_path(str(options.save_voters))) / FILE
     places = {**rows_at, **_named(manifest=manifest, report=options.report, voters=voters_at)}
-    with _returning_memory(), Staging(list(places.values())) as staging:
+    with _returning_memory(), Transaction(list(places.values())) as staging:
         if options.resume and not staging.lasting:
             raise BadParams("--resume is given, but no output is a local path, beside which a run's progress is kept")
-        if staging.finished is not None:
+        if staging.moved:
             tell(f"{staging.folder}: the outputs of a run that was killed at its end are now all in place")
         finished = staging.finished if options.resume else None
         if finished is None:
@@ -135,7 +136,9 @@ def filter_file(
             if shards.stamps() != stamps:
                 staging.keep = False
                 raise BadInput(f"{source}: has changed while it was being filtered; filter it again")
-            staging.commit({"key": key, "summary": done.plain()})
+            names = [shard.name for shard in shards.shards]
+            contents = {} if shards.single else dict.fromkeys(rows_at.values(), names)
+            staging.commit({"key": key, "summary": done.plain()}, contents)
         except MendableError:
             staging.keep = staging.keep and memory.fitted
             _tell_kept(staging, tell)
@@ -147,7 +150,7 @@ def filter_file(
     return replace(done, seconds=time.monotonic() - began)
 
 
-def _tell_kept(staging: Staging, tell: Callable[[str], None]) -> None:
+def _tell_kept(staging: Transaction, tell: Callable[[str], None]) -> None:
     if staging.keep:
         tell(f"{staging.folder}: what is done is kept there; --resume goes on from it")
 
@@ -218,7 +221,7 @@ def _returning_memory() -> Iterator[None]:
 
 
 def _named(**places: str | Path | None) -> dict[str, str]:
-    return {name: str(place) for name, place in places.items() if place is not None}
+    return {name: local_path(str(place)) for name, place in places.items() if place is not None}
 
 
 @contextmanager
@@ -256,8 +259,18 @@ def _refuse_options(kept: str | Path | None, rejected: str | Path | None, params
                 raise BadParams(
                     f"--voters and {name} are given; voters fitted before bring this with them, leave it out"
                 )
-    if options.report is not None and is_remote(str(options.report)):
+    if options.report is not None and is_remote(local_path(str(options.report))):
         raise BadParams(f"--report is {options.report}; must be a local file")
+
+
+def _refuse_suffixes(
+    kept: str | Path | None, rejected: str | Path | None, manifest: str | Path | None, options: Options
+) -> None:
+    for place, name in ((kept, "OUT"), (rejected, "--rejected"), (manifest, "--manifest")):
+        if place is not None:
+            refuse_suffix(str(place), name)
+    if options.report is not None:
+        refuse_suffix(str(options.report), "--report", page=True)
 
 
 def _judge(

@@ -20,12 +20,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sanitize.data.files import whole_files
 from sanitize.data.recipe import Recipe
 from sanitize.data.shards import Shard, Source
 from sanitize.errors import BadInput
 from sanitize.filter_pass import Drafts
 from sanitize.filter_tally import Tally, Uncompared, Verdicts
+from sanitize.io.atomic import put_file, sync
 from sanitize.panel import FILE, Panel, load_panel
 
 FIT = "fit.json"
@@ -65,19 +65,19 @@ class Memory:
         """Remember what fitting came to. BadInput: it cannot be written."""
         try:
             if fit.panel is not None:
-                with whole_files(self.folder / FILE) as (draft,):
+                with put_file(self.folder / FILE) as draft:
                     fit.panel.save(draft)
             if fit.verdicts is not None:
                 columns = {field.name: getattr(fit.verdicts, field.name) for field in fields(fit.verdicts)}
                 columns["reason_n"] = pa.array(columns["reason_n"], pa.string()).dictionary_encode()
-                with whole_files(self.folder / VERDICTS) as (draft,), open(draft, "wb") as file:
+                with put_file(self.folder / VERDICTS) as draft, open(draft, "wb") as file:
                     pq.write_table(pa.table(columns), file)
             about = {
                 "recipe": fit.recipe.model_dump(mode="json"),
                 "panel": fit.panel is not None,
                 "verdicts": fit.verdicts is not None,
             }
-            with whole_files(self.folder / FIT) as (draft,):
+            with put_file(self.folder / FIT) as draft:
                 draft.write_text(json.dumps(about))
         except (OSError, pa.ArrowException) as error:
             raise _unwritable(self.folder, error) from error
@@ -101,7 +101,9 @@ class Memory:
         sizes = [path.stat().st_size for path in self._files(number)]
         written = {"sizes": sizes, "tally": _plain(tally)}
         try:
-            with whole_files(self._about(number)) as (draft,):
+            for path in self._files(number):
+                sync(path)
+            with put_file(self._about(number)) as draft:
                 draft.write_text(json.dumps(written))
         except OSError as error:
             raise _unwritable(self.folder, error) from error
@@ -114,7 +116,10 @@ class Memory:
         files = self._files(number)
         with _whole(self.folder):
             written = json.loads(path.read_bytes())
-            if not all(file.is_file() for file in files) or [file.stat().st_size for file in files] != written["sizes"]:
+            if (
+                not all(file.is_file() and not file.is_symlink() for file in files)
+                or [file.stat().st_size for file in files] != written["sizes"]
+            ):
                 return None
             return _tally(written["tally"])
 

@@ -23,6 +23,7 @@ from sanitize.data.shards import Shard, Source
 from sanitize.data.table import BoolArray
 from sanitize.errors import BadInput
 from sanitize.filter_tally import Tally, Verdicts, count_batch
+from sanitize.io.atomic import put_new
 from sanitize.io.rows import Rows
 from sanitize.io.writer import Sink, chosen_rows
 from sanitize.whereabouts import told
@@ -153,7 +154,7 @@ def _pass_through(
             for name, path in (("kept", drafts.kept), ("rejected", drafts.rejected)):
                 if path is not None:
                     path.parent.mkdir(parents=True, exist_ok=True)
-                    sink = sinks.enter_context(Sink(path, file, metadata(name), shard.mirror, raw))
+                    sink = sinks.enter_context(Sink(put_new(path), file, metadata(name), shard.mirror, raw))
                     writers.append((name == "kept", sink))
             manifest = None
             if drafts.manifest is not None:

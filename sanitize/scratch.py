@@ -20,9 +20,10 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from sanitize.code_version import code_version
-from sanitize.data.files import whole_files
 from sanitize.errors import BadInput
 from sanitize.execution import OrderedMap
+from sanitize.io.atomic import put_file
+from sanitize.io.private import make_private
 from sanitize.records import digest, packed, unpacked
 from sanitize.runtime.printing import say
 from sanitize.runtime.processor import processor
@@ -105,9 +106,9 @@ class Remembered:
     """An ordered map that keeps every result in `folder` and does not compute again what it finds there.
 
     run      the map that computes
-    folder   is made; whoever asked for the run removes it when all is done
+    folder   is made, for this user alone; whoever asked for the run removes it when all is done
     tell     called with what a person should know: that a run goes on
-    Raises   BadInput: the folder cannot be made or written to
+    Raises   BadInput: the folder cannot be made or written to, or another user can write to it
     Workers write their results themselves where they see the folder, as soon as they have them; the results of others
     are written when they arrive. Tasks may keep notes on their way: see `notes`.
     """
@@ -117,6 +118,10 @@ class Remembered:
         self.folder = folder.absolute()
         self.tell = tell
         self.token = secrets.token_hex(16)
+        try:
+            make_private(self.folder)
+        except OSError as error:
+            raise _unwritable(self.folder, error) from error
         with _told(self.folder / TOKEN) as draft:
             draft.write_text(self.token)
 
@@ -158,15 +163,19 @@ def _token(folder: Path) -> str | None:
 
 @contextmanager
 def _told(path: Path) -> Iterator[Path]:
-    """`whole_files` for one file, its failures as messages."""
+    """`put_file`, its failures as messages. Its content carries a digest: it need not be on the disk at once."""
     try:
-        with whole_files(path) as (draft,):
+        with put_file(path, durable=False) as draft:
             yield draft
     except OSError as error:
-        raise BadInput(
-            f"{path}: cannot be written ({error.strerror}); free space there or make the folder writable, then run "
-            "again: what is done stays done"
-        ) from error
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> BadInput:
+    return BadInput(
+        f"{path}: cannot be written ({error.strerror}); free space there or make the folder writable, then run "
+        "again: what is done stays done"
+    )
 
 
 def _write(path: Path, value: Any) -> None:

@@ -12,7 +12,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -36,7 +36,7 @@ def watched(wanted: bool, *, want_of_memory: str, outputs: Sequence[Path | None]
 
     wanted          False: run it in this process
     want_of_memory  what to do if there is too little, for the message
-    outputs         files that the block makes with `whole_files`: the drafts of a dead child are removed
+    outputs         files that the block makes with `atomic_write`: the drafts of a dead child are removed
     Raises          In the child: what the block raises. In the parent, always: SystemExit with the child's exit code;
                     BadInput: the child was ended by a signal, where it was then, and what has become of the outputs;
                     KeyboardInterrupt: it was ended by the SIGINT that was handed on to it
@@ -123,7 +123,7 @@ def _stand_by(
         signal.signal(-code, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, (-code,))
         os.kill(os.getpid(), -code)
-    message = _message(-code, board, _tidied(child, board, outputs), want_of_memory)
+    message = _message(-code, board, _tidied(board, outputs), want_of_memory)
     if board.stage == "answered":  # stdout holds a document already, if it is to hold one
         say_error("sanitize", message)
         raise SystemExit(FAILED)
@@ -159,13 +159,14 @@ def _shown(line: Line) -> str:
     return line.text if line.at == NOWHERE else f"{line.text} (number {line.at})"
 
 
-def _tidied(child: int, board: Board, outputs: Sequence[Path | None]) -> str:
+def _tidied(board: Board, outputs: Sequence[Path | None]) -> str:
     """Clear what the dead child has left, and bring to an end what it was putting in place. Returns the outcome."""
-    from sanitize.data.files import draft_of  # after a crash only
+    from sanitize.io.atomic import clear_after  # after a crash only
 
     for output in outputs:
         if output is not None:
-            draft_of(output, child).unlink(missing_ok=True)
+            with suppress(OSError, MendableError):  # the crash is what is to be told
+                clear_after(output)
     written, kept = board.stage != "working", ""
     for line in board.lines():
         if line.kind == "doing" or line.over:
@@ -182,13 +183,14 @@ def _tidied(child: int, board: Board, outputs: Sequence[Path | None]) -> str:
 
 def _cleared(line: Line) -> tuple[bool, str]:
     """End a run's staging: whether its outputs are all in place, and what is kept for --resume, in words."""
-    from sanitize.data.staging import Staging  # after a crash only
+    from sanitize.io.transaction import Transaction  # after a crash only
 
     if line.kind == "folder":
         shutil.rmtree(line.text, ignore_errors=True)
         return False, ""
-    with Staging([line.text]) as staging:
+    with Transaction([line.text]) as staging:
         if staging.finished is not None:
+            staging.keep = True  # for the same command with --resume
             return True, ""
         if staging.keep_work():
             return False, f"; {staging.folder}: what is done is kept there; --resume goes on from it"

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from sanitize.data.files import whole_files
 from sanitize.errors import BadInput
+from sanitize.io.atomic import atomic_write
 from sanitize.params import LearnerParams
 
 State = dict[str, NDArray[Any]]
@@ -32,7 +32,7 @@ def write_weights(path: Path, states: Mapping[str, State | None], params: Learne
         for key, value in (state or {}).items()
     }
     about = {"learner": params.model_dump(mode="json"), "not_stored": sorted(n for n, s in states.items() if s is None)}
-    with whole_files(path) as (draft,):
+    with atomic_write(path) as (draft,):
         save_file(arrays, draft, metadata={"sanitize": json.dumps(about, sort_keys=True)})
 
 

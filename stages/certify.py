@@ -24,10 +24,10 @@ from sanitize.certify.individual import UNIT, certified_sizes
 from sanitize.certify.neighbors import predict, vote_tables
 from sanitize.certify.pair import read_pair
 from sanitize.certify.radius import choose_radius, unit
-from sanitize.data.files import whole_files
 from sanitize.data.parquet import read_arrow, write_arrow
 from sanitize.data.table import BoolArray
 from sanitize.errors import BadInput
+from sanitize.io.atomic import atomic_write
 from sanitize.params import load_params
 from stages.common import stage_app
 
@@ -168,7 +168,7 @@ def _write(
     radii: Path,
 ) -> None:
     write_arrow(table, radii)
-    with whole_files(certificates, curve) as (json_draft, csv_draft):
+    with atomic_write(certificates, curve) as (json_draft, csv_draft):
         json_draft.write_text(json.dumps(summary, indent=1, allow_nan=False) + "\n")
         with csv_draft.open("w", newline="") as file:
             csv.writer(file, lineterminator="\n").writerows([CURVE, *lines])

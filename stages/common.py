@@ -16,7 +16,9 @@ from safetensors import SafetensorError
 from sanitize.data.parquet import read_table
 from sanitize.data.table import Table
 from sanitize.errors import BadInput, MendableError
-from sanitize.locks import FOLDER, locked
+from sanitize.io.atomic import put_file
+from sanitize.io.locks import FOLDER, locked
+from sanitize.io.private import make_private
 from sanitize.params import Params
 from sanitize.runtime.printing import say_error
 
@@ -79,8 +81,9 @@ def _alone(name: str) -> AbstractContextManager[None]:
 
 def _note_seconds(name: str, seconds: float) -> None:
     place = SCRATCH / "seconds" / f"{name}.json"
-    place.parent.mkdir(parents=True, exist_ok=True)
-    place.write_text(json.dumps({"seconds": round(seconds, 2)}))
+    make_private(place.parent)
+    with put_file(place, durable=False) as draft:
+        draft.write_text(json.dumps({"seconds": round(seconds, 2)}))
 
 
 def read_training(path: Path, params: Params) -> Table:

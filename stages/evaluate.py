@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 
 from sanitize import metrics
 from sanitize.data.columns import pick_columns
-from sanitize.data.files import whole_files
 from sanitize.data.labels import encode_labels
 from sanitize.data.parquet import read_arrow
 from sanitize.data.table import BoolArray, IntArray
 from sanitize.data.truth import read_truth
 from sanitize.errors import BadInput
+from sanitize.io.atomic import atomic_write
 from sanitize.params import load_params
 from stages.common import stage_app
 
@@ -71,7 +71,7 @@ def main(
         "suspicion.csv": _suspicion(suspicion, is_poison),
         "recall.csv": _recall(suspicion, is_poison),
     }
-    with whole_files(report, *(plots / name for name in tables)) as (draft, *csv_drafts):
+    with atomic_write(report, *(plots / name for name in tables)) as (draft, *csv_drafts):
         draft.write_text(json.dumps(figures, indent=1, sort_keys=True, allow_nan=False) + "\n")
         for place, lines in zip(csv_drafts, tables.values(), strict=True):
             with place.open("w", newline="") as file:

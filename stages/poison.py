@@ -9,11 +9,11 @@ import numpy as np
 import pyarrow as pa
 
 from sanitize.attacks.base import find
-from sanitize.data.files import whole_files
 from sanitize.data.parquet import decode_table, image_table, read_arrow, replace_rows, vector_table, write_arrow
 from sanitize.data.table import IntArray, Table
 from sanitize.data.truth import write_truth
 from sanitize.errors import BadInput
+from sanitize.io.atomic import atomic_write
 from sanitize.params import Params, load_params
 from stages.common import stage_app
 
@@ -83,7 +83,7 @@ def _triggered_table(rows: Table, targets: IntArray) -> pa.Table:
 def _copy(source: Path, place: Path) -> None:
     if not source.is_file():
         raise BadInput(f"{source}: no such file; run the ingest stage first")
-    with whole_files(place) as (draft,):
+    with atomic_write(place) as (draft,):
         shutil.copyfile(source, draft)
 
 

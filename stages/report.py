@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sanitize.data.files import whole_files
+from sanitize.io.atomic import atomic_write
 from sanitize.params import load_params
 from sanitize.report.findings import read_findings
 from sanitize.report.page import build
@@ -39,7 +39,7 @@ def main(
         plots=plots,
     )
     html = build(found, rows, given)
-    with whole_files(page) as (draft,):
+    with atomic_write(page) as (draft,):
         draft.write_bytes(html.encode())
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from sanitize.artifacts import read_votes, write_manifest
-from sanitize.data.files import whole_files
 from sanitize.data.parquet import split_rows
 from sanitize.filtering import settle
+from sanitize.io.atomic import atomic_write
 from sanitize.params import load_params
 from sanitize.progress import step
 from sanitize.resume import resumable
@@ -31,7 +31,7 @@ def main(
         table = read_training(train, given)
         counted = read_votes(votes, table.ids)
         verdict = settle(table, counted, given, map=map, steps=step)
-        with whole_files(manifest, clean, rejected) as (manifest_draft, clean_draft, rejected_draft):
+        with atomic_write(manifest, clean, rejected) as (manifest_draft, clean_draft, rejected_draft):
             write_manifest(manifest_draft, table.ids, verdict)
             split_rows(train, verdict.keep_N, clean_draft, rejected_draft)
 

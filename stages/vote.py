@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sanitize.artifacts import read_partition, write_components, write_votes
 from sanitize.boosting import collect_votes
-from sanitize.data.files import whole_files
+from sanitize.io.atomic import atomic_write
 from sanitize.params import load_params
 from sanitize.progress import step
 from sanitize.resume import resumable
@@ -36,7 +36,7 @@ def main(
             )
         names = [f"voter_{run}_{component}" for run, component in counted.voters]
         states = {name: ballot.state for name, ballot in zip(names, ballots, strict=True)}
-        with whole_files(votes, components, voters) as (votes_draft, components_draft, voters_draft):
+        with atomic_write(votes, components, voters) as (votes_draft, components_draft, voters_draft):
             write_votes(votes_draft, table.ids, counted)
             write_components(components_draft, counted.voters, verdicts)
             write_weights(voters_draft, states, given.learner)

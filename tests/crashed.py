@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.killed import EVENTS
+from tests.killed import EVENTS, below
 
 OUTPUTS = ("kept", "rejected", "manifest")
 BEFORE = "from before"
@@ -27,8 +27,7 @@ class _Crasher:
         self.left, self.folder, self.by, self.parent = left, os.fsencode(folder), by, os.getpid()
 
     def __call__(self, event: str, arguments: tuple[object, ...]) -> None:
-        path = arguments[0] if event in EVENTS and arguments else None
-        if not isinstance(path, str | bytes | os.PathLike) or not os.fsencode(path).startswith(self.folder):
+        if event not in EVENTS or not below(event, arguments, self.folder):
             return
         if os.getpid() == self.parent:  # of the two processes
             return

@@ -157,7 +157,7 @@ def test_bad_parameters_are_refused(files, tmp_path):
     (tmp_path / "link").symlink_to(train)
     with pytest.raises(BadParams, match=r"is the input"):
         run(files, out=tmp_path / "link")
-    with pytest.raises(BadInput, match=r"is no file"):
+    with pytest.raises(BadInput, match=r"is a folder; name a file"):
         run(files, out=Path(tmp_path))
     assert train.read_bytes() == before
 

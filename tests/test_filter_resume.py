@@ -1,6 +1,7 @@
 """A filter run that is killed at any moment goes on where it was, and writes the bytes of an undisturbed one."""
 
 import os
+import signal
 import subprocess
 import sys
 
@@ -12,9 +13,10 @@ from sanitize.errors import BadInput, BadParams
 from sanitize.execution import inline
 from sanitize.filter_file import filter_file
 from sanitize.filter_options import Options
+from sanitize.io.claims import Claim
 from sanitize.params import resolve
 from tests import small
-from tests.data.test_staging import tree
+from tests.io.test_transaction import tree
 from tests.killed import killed_at
 
 QUICK = {
@@ -83,6 +85,12 @@ def test_killed_at_many_points_and_gone_on_with(source, tmp_path, fit_rows):
     assert runs > 10
 
 
+@pytest.fixture(autouse=True)
+def unsynced(monkeypatch):
+    """What the system has been given outlives a killed process; the disk would make these tests slow."""
+    monkeypatch.setattr(os, "fsync", lambda _: None)
+
+
 class Stop(Exception):
     """Ends a run from inside."""
 
@@ -133,7 +141,7 @@ def test_what_is_done_is_not_done_again(source, tmp_path, monkeypatch):
 def test_a_shard_whose_file_was_touched_is_done_again(source, tmp_path, monkeypatch):
     out = tmp_path / "out"
     stopped(source, out, monkeypatch, 2)
-    (draft,) = out.glob(".kept.*.draft/a.parquet")
+    (draft,) = out.glob(".kept.sanitize/*/a.parquet")
     draft.write_bytes(draft.read_bytes()[:-1])
     run(source, out, resume=True)
     run(source, tmp_path / "undisturbed")
@@ -219,14 +227,13 @@ def test_an_outcome_of_other_parameters_is_not_taken_for_ones_own(source, tmp_pa
     """Killed while outputs were moved, then resumed with another seed: the outputs are complete, and not this run's."""
     out = tmp_path / "out"
     out.mkdir()
-    journal = out / ".kept.sanitize" / "journal.json"
-    number = 100
-    while not journal.exists():
-        number += 1
-        for path in [out / name for name in tree(out)]:
-            path.unlink()
-        killed_at(number, out, lambda: run(source, out))
-        assert number < 400
+
+    def dies():
+        Claim.move = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
+        run(source, out)
+
+    assert killed_at(100_000, out, dies)
+    assert (out / ".kept.sanitize" / "journal.json").exists()
     with pytest.raises(BadInput, match="now holds the outcome of another input, other parameters or another version"):
         run(source, out, resume=True, params=resolve({**QUICK, "seed": 1}))
     assert sorted(tree(out)) == sorted(OUTPUTS)
@@ -250,7 +257,8 @@ def test_the_command_killed_with_its_workers_goes_on(tmp_path):
                 break
         process.kill()
     assert process.returncode == -9
-    assert os.listdir(tmp_path / "killed") == [".kept.parquet.sanitize"]
+    names = ("kept", "manifest", "rejected")
+    assert sorted(os.listdir(tmp_path / "killed")) == [f".{name}.parquet.sanitize" for name in names]
     done = subprocess.run(command("killed", "--resume"), capture_output=True, text=True, check=True)
     place = tmp_path / "killed" / ".kept.parquet.sanitize"
     assert done.stderr.startswith(f"going on from {place}\n")

@@ -15,7 +15,7 @@ LEFT_TO_RIGHT = [  # what stands together in a line does not import each other
     ("errors",),
     ("io",),
     ("config",),
-    ("execution_shared", "code_version", "locks", "records"),
+    ("execution_shared", "code_version", "records"),
     ("runtime",),
     ("execution_ray", "execution_threads"),
     ("params", "execution", "progress", "exit_codes"),

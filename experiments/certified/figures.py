@@ -10,8 +10,8 @@ import matplotlib
 from matplotlib.figure import Figure
 
 from experiments.certified.settings import HERE, DataSet, Line, Settings, read_settings
-from sanitize.data.files import whole_files
 from sanitize.errors import BadInput
+from sanitize.io.atomic import atomic_write
 from stages.common import stage_app
 
 app = stage_app("certified-figures", pipeline=False)
@@ -56,7 +56,7 @@ def main(
             place = figures / f"{name}-{part}.svg"
             drawn[place] = draw(f"{name}: {title}", found)
             text += [f"### {title}\n", f"![{title}](certified/figures/{place.name})\n", table(found)]
-    with whole_files(markdown, *drawn) as (page, *drafts), matplotlib.rc_context(STYLE):
+    with atomic_write(markdown, *drawn) as (page, *drafts), matplotlib.rc_context(STYLE):
         page.write_text("\n".join(text))
         for draft, figure in zip(drafts, drawn.values(), strict=True):
             figure.savefig(draft, format="svg", metadata={"Date": None})

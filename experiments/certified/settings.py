@@ -14,9 +14,9 @@ from pydantic import Field, ValidationError
 
 from experiments.scenario import load_tables
 from sanitize.certify.features import compute
-from sanitize.data.files import whole_files
 from sanitize.data.table import IntArray
 from sanitize.errors import BadParams
+from sanitize.io.atomic import atomic_write
 from sanitize.params import DataParams, Section, resolve
 
 HERE = Path("experiments/certified")
@@ -99,5 +99,5 @@ def curve(
 
 def write_lines(out: Path, lines: list[Line]) -> None:
     """A CSV file of lines."""
-    with whole_files(out) as (draft,), draft.open("w", newline="") as file:
+    with atomic_write(out) as (draft,), draft.open("w", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows([Line._fields, *lines])

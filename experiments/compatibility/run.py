@@ -15,11 +15,11 @@ import numpy as np
 from sanitize.attacks.base import find
 from sanitize.attacks.select import class_index
 from sanitize.compatibility import Point, RatioMean, incompatibility_experiment, mean_by_ratio
-from sanitize.data.files import whole_files
 from sanitize.data.ingest import load_source
 from sanitize.data.parquet import decode_table
 from sanitize.data.table import Table
 from sanitize.errors import BadParams
+from sanitize.io.atomic import atomic_write
 from sanitize.learners.base import make_learner
 from sanitize.params import Params, load_params
 from stages.common import stage_app
@@ -74,7 +74,7 @@ def main(
 ) -> None:
     """Write every draw's errors to `points`, and their means by poison ratio to `means`."""
     found = measure(load_params(params), draws)
-    with whole_files(points, means) as drafts:
+    with atomic_write(points, means) as drafts:
         _write(drafts[0], Point, found)
         _write(drafts[1], RatioMean, mean_by_ratio(found))
 

@@ -9,8 +9,8 @@ from typing import Any
 import yaml
 
 from experiments.scenario import run
-from sanitize.data.files import whole_files
 from sanitize.errors import BadParams
+from sanitize.io.atomic import atomic_write
 from sanitize.params import resolve
 from stages.common import stage_app
 
@@ -38,7 +38,7 @@ def main(
         "seed": seed,
         **run(resolve(given, str(params)), trainings),
     }
-    with whole_files(out) as (draft,):
+    with atomic_write(out) as (draft,):
         draft.write_text(json.dumps(figures, indent=1) + "\n")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from sanitize.data.files import whole_files
+from sanitize.io.atomic import atomic_write
 from stages.common import stage_app
 
 app = stage_app("mnist-table", pipeline=False)
@@ -19,7 +19,7 @@ def main(scenarios: Path, csv: Path = Path("reports/mnist.csv"), markdown: Path 
     """Gather the files of the folder SCENARIOS."""
     table = pd.DataFrame([json.loads(f.read_text()) for f in sorted(scenarios.glob("*.json"))])
     table = table.drop(columns=["filter_seconds", "filter_cpu_seconds"])  # they depend on the machine
-    with whole_files(csv, markdown) as (csv_draft, markdown_draft):
+    with atomic_write(csv, markdown) as (csv_draft, markdown_draft):
         table.to_csv(csv_draft, index=False, float_format="%.6g")
         markdown_draft.write_text(_page(table))
 

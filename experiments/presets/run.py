@@ -9,7 +9,7 @@ import yaml
 
 from experiments.mnist.scenario import attack_of
 from experiments.scenario import run
-from sanitize.data.files import whole_files
+from sanitize.io.atomic import atomic_write
 from sanitize.params import resolve
 from stages.common import stage_app
 
@@ -25,7 +25,7 @@ def main(out: Path, scenario: str, params: Path, seeds: int = 1) -> None:
     for seed in range(seeds):
         given = resolve({**values, "seed": seed, "attack": attack_of(pair, float(share))}, str(params))
         figures.append({"preset": given.preset, "scenario": scenario, "seed": seed, **run(given)})
-    with whole_files(out) as (draft,):
+    with atomic_write(out) as (draft,):
         draft.write_text(json.dumps(figures, indent=1) + "\n")
 
 

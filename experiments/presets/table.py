@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from sanitize.data.files import whole_files
+from sanitize.io.atomic import atomic_write
 from stages.common import stage_app
 
 app = stage_app("presets-table", pipeline=False)
@@ -33,7 +33,7 @@ def main(runs: Path, markdown: Path = Path("reports/presets.md")) -> None:
         cost = total.filter_cpu_seconds / sums.filter_cpu_seconds.paper
         found = f"FP {total.fp:.0f}, FN {total.fn:.0f}"
         lines += ["", f"`{preset}`, all runs together: {found}; {cost:.2f} of the CPU seconds of `paper`."]
-    with whole_files(markdown) as (draft,):
+    with atomic_write(markdown) as (draft,):
         draft.write_text("\n".join(lines) + "\n")
 
 

@@ -21,7 +21,6 @@ import pyarrow as pa
 from experiments.strong.settings import HERE, read_settings
 from sanitize.certify.features import compute
 from sanitize.data.arrow import decode_table
-from sanitize.data.files import whole_files
 from sanitize.data.idx import read_idx
 from sanitize.data.ingest import load_source
 from sanitize.data.labels import encode_labels
@@ -30,6 +29,7 @@ from sanitize.data.sources.fashion_mnist import CLASS_NAMES
 from sanitize.data.splits import stratified_split
 from sanitize.data.table import IntArray, Modality, Table
 from sanitize.errors import BadInput, BadParams, MendableError
+from sanitize.io.atomic import atomic_write
 from sanitize.params import DataParams
 from stages.common import stage_app
 
@@ -211,7 +211,7 @@ def describe(name: str, folders: Folders) -> dict[str, Any]:
 def main(name: str, out: Path, params: Path = HERE / "params.yaml") -> None:
     """Describe the data set NAME and write it to OUT; one that is not there is no error, its cells are skipped."""
     described = describe(name, read_settings(params).folders)
-    with whole_files(out) as (draft,):
+    with atomic_write(out) as (draft,):
         draft.write_text(json.dumps(described, indent=1) + "\n")
 
 

@@ -23,11 +23,11 @@ from experiments.strong.data import MissingData, load
 from experiments.strong.scenarios import Scenario, parse
 from experiments.strong.settings import HERE, REFERENCE, Bounds, Settings, read_settings
 from sanitize import metrics
-from sanitize.data.files import whole_files
 from sanitize.data.table import BoolArray, Table
 from sanitize.errors import BadInput, BadParams
 from sanitize.execution import inline
 from sanitize.filtering import filter_table
+from sanitize.io.atomic import atomic_write
 from stages.common import stage_app
 
 DROPPED = (0.01, 0.05, 0.1)  # shares at which recall is measured
@@ -78,7 +78,7 @@ def main(
         else:
             found |= _reference_of(reference, scenario)
             found |= cell(settings, scenario, method, train, test)
-    with whole_files(out) as (draft,):
+    with atomic_write(out) as (draft,):
         draft.write_text(json.dumps(found, indent=1) + "\n")
 
 

@@ -12,8 +12,8 @@ import pandas as pd
 from experiments.strong.figure import STYLE, draw
 from experiments.strong.reach import TMR_LIMIT, findings
 from experiments.strong.settings import HERE, Settings, read_settings
-from sanitize.data.files import whole_files
 from sanitize.errors import BadInput
+from sanitize.io.atomic import atomic_write
 from stages.common import stage_app
 
 app = stage_app("strong-table", pipeline=False)
@@ -41,7 +41,7 @@ def main(
     test = rows[rows["list"] == "test"]
     drawn = test if len(test) else rows
     figure = draw(drawn, in_order(drawn["method"]), list(dict.fromkeys(drawn["data"])))
-    with whole_files(markdown, csv, svg) as (page, numbers, draft):
+    with atomic_write(markdown, csv, svg) as (page, numbers, draft):
         page.write_text(_page(settings, rows, skipped, data, f"![TMR, FP and AUC of every run]({svg.name})\n"))
         rows[COLUMNS].to_csv(numbers, index=False, float_format="%.6g")
         with matplotlib.rc_context(STYLE):

@@ -15,9 +15,9 @@ import pyarrow.parquet as pq
 
 from sanitize.data.arrow import decode_table, encoded_image_table, image_table, replace_rows, vector_table
 from sanitize.data.columns import Columns, kind_of, pick_columns
-from sanitize.data.files import whole_files
 from sanitize.data.table import BoolArray, Table
 from sanitize.errors import BadInput, BadParams
+from sanitize.io.atomic import atomic_write
 from sanitize.io.layout import mirror_of, parquet, plain_metadata
 from sanitize.io.regular import open_regular
 from sanitize.io.sizes import Sizing, read_batches, sizing_of
@@ -128,7 +128,7 @@ def write_arrow(table: pa.Table, path: str | Path, metadata: Mapping[str, str] |
         added = {key.encode(): value.encode() for key, value in metadata.items()}
         table = table.replace_schema_metadata({**(table.schema.metadata or {}), **added})
     wide = any(kind_of(field.type) in ("image", "vector") for field in table.schema)
-    with _writable(Path(path)), whole_files(path) as (draft,):
+    with _writable(Path(path)), atomic_write(path) as (draft,):
         pq.write_table(table.combine_chunks(), draft, row_group_size=WIDE_GROUP if wide else NARROW_GROUP)
 
 
@@ -176,7 +176,7 @@ def split_rows(
         stack.enter_context(_writable(outputs[0].parent))
         batches = _batches(source, file, sizing)
         read = list(islice(batches, 1))  # before the sinks look at the footer's columns: see filter_pass
-        drafts = stack.enter_context(whole_files(*outputs))
+        drafts = stack.enter_context(atomic_write(*outputs))
         sinks = [stack.enter_context(Sink(draft, file, mirror=mirror, raw=raw)) for draft in drafts]
         start = 0
         for batch in chain(read, batches):

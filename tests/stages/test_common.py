@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 
 from sanitize.data.parquet import vector_table, write_arrow
 from sanitize.errors import BadInput, BadParams
-from sanitize.locks import locked
+from sanitize.io.locks import locked
 from sanitize.params import resolve
 from stages.common import read_training, stage_app
 

@@ -5,18 +5,17 @@ import re
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from sanitize.errors import BadInput
-from sanitize.locks import locked, writing
+from sanitize.io.locks import locked, writing
 from tests.closure import ROOT
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from sanitize.locks import writing
+from sanitize.io.locks import writing
 with writing(*map(Path, sys.argv[1:])):
     print("holding", flush=True)
     time.sleep(60)
@@ -58,21 +57,47 @@ def test_a_second_writer_is_told_who_writes(tmp_path):
         ended(process)
 
 
-def test_a_killed_writer_leaves_no_lock_and_its_drafts_are_cleared(tmp_path):
+def test_a_killed_writer_leaves_no_lock(tmp_path):
     output = tmp_path / "a.parquet"
     process = holder(output)
-    endings = [f".{process.pid}.tmp", f".{process.pid}.old"]
-    drafts = [tmp_path / f".a.parquet{ending}" for ending in endings]
-    drafts.append(tmp_path / f"..a.parquet{endings[0]}{endings[0]}")  # one writer inside another
-    others = [tmp_path / ".b.parquet.1.tmp", tmp_path / ".a.parquet.tmp", tmp_path / ".a.parquet.1.tmp.gz"]
-    for path in drafts + others:
-        path.write_text("half")
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert (tmp_path / ".scratch/a.parquet.lock").exists()
     with writing(output):
-        assert not any(path.exists() for path in drafts) and all(path.exists() for path in others)
+        pass
     assert not (tmp_path / ".scratch").exists()
+
+
+@pytest.mark.parametrize("kind", ["link", "dangling", "hard link", "pipe", "folder"])
+def test_a_lock_is_never_another_file(tmp_path, kind):
+    """What stands under its name is neither opened for writing nor cut to nothing."""
+    place, victim = tmp_path / ".scratch" / "lock", tmp_path / "victim"
+    place.parent.mkdir(mode=0o700)
+    victim.write_text("precious")
+    if kind == "pipe":
+        os.mkfifo(place)
+    elif kind == "folder":
+        place.mkdir()
+    elif kind == "hard link":
+        place.hardlink_to(victim)
+    else:
+        place.symlink_to(victim if kind == "link" else tmp_path / "new")
+    refused(place, r"lock: (is no lock file of this user's|cannot be made)")
+    assert victim.read_text() == "precious" and not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("kind", ["link", "file", "writable", "group"])
+def test_the_folder_of_locks_is_this_users_alone(tmp_path, kind):
+    folder = tmp_path / ".scratch"
+    if kind == "link":
+        (tmp_path / "elsewhere").mkdir(mode=0o700)
+        folder.symlink_to(tmp_path / "elsewhere")
+    elif kind == "file":
+        folder.write_text("")
+    else:
+        folder.mkdir()
+        folder.chmod(0o777 if kind == "writable" else 0o775)
+    refused(folder / "lock", r"\.scratch: (is a .*no folder that this user alone can write to; remove it)")
 
 
 def test_nothing_is_left(tmp_path):
@@ -85,9 +110,9 @@ def test_nothing_is_left(tmp_path):
 
 
 def test_a_holder_of_another_machine_is_named(tmp_path, monkeypatch):
-    monkeypatch.setattr("sanitize.locks.socket.gethostname", lambda: "north")
+    monkeypatch.setattr("sanitize.io.locks.socket.gethostname", lambda: "north")
     with locked(tmp_path / "lock", "stage vote is being run"):
-        monkeypatch.setattr("sanitize.locks.socket.gethostname", lambda: "south")
+        monkeypatch.setattr("sanitize.io.locks.socket.gethostname", lambda: "south")
         refused(tmp_path / "lock", r"by process \d+ of north; wait for it to end, or stop it there \(kill \d+\), then")
 
 
@@ -99,12 +124,12 @@ def test_a_lock_that_its_holder_just_removed_is_not_taken_for_one(tmp_path, monk
 
     def open_then_lose(path, *arguments, **named):
         descriptor = opened(path, *arguments, **named)
-        if Path(path) == place and not removed:
+        if path == place.name and not removed:
             place.unlink()
             removed.append(path)
         return descriptor
 
-    monkeypatch.setattr("sanitize.locks.os.open", open_then_lose)
+    monkeypatch.setattr("sanitize.io.locks.os.open", open_then_lose)
     with locked(place, "it is done"):
         assert removed and place.exists()
 

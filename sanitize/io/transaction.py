@@ -1,0 +1,321 @@
+"""Many outputs put in their places as one, by a run that may be killed and gone on with.
+
+What is done is kept in the hidden folder of the first local output (its home; see `claims`), drafts lie in each
+output's own. about.json there says for which run and which drafts are its own, journal.json which moves are under way,
+done.json that a watcher has completed them. One process at a time holds all these folders.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from sanitize.errors import BadInput
+from sanitize.io.atomic import make_folders, missing_folders, put_file, remove_folders, replace_all
+from sanitize.io.claims import HOME, OLD, Claim, unguessable
+from sanitize.io.remote import connect, is_remote, remote_errors
+from sanitize.whereabouts import reached, told
+
+ABOUT = "about.json"
+JOURNAL = "journal.json"
+DONE = "done.json"
+OWN = (ABOUT, JOURNAL, DONE)
+SIGN = "token"  # by which workers know the folder of results (`scratch.TOKEN`); no result
+
+
+class Transaction:
+    """The drafts and the folder of a run with certain outputs; use as a context.
+
+    places    local paths and addresses with a protocol. Without a local one the folder is a temporary one, which ends
+              with the run
+    folder    where what is done is kept
+    keep      whether that outlives this context; set it any time
+    finished  the note of an outcome that a killed run was putting in place, and that is complete now; or None
+    moved     whether that was completed by this object
+    resumed   whether `begin` goes on from an earlier run
+    drafts    after `begin`, one path for each place: make each of them a file or a folder
+    Raises    BadInput: another run writes one of the outputs, what lies there is not this user's, or it cannot be
+              written
+    """
+
+    def __init__(self, places: Sequence[str]) -> None:
+        self.places = list(places)
+        self.claims = {place: Claim(place) for place in places if not is_remote(place)}
+        self.home = next(iter(self.claims.values()), None)
+        self._temporary = tempfile.TemporaryDirectory() if self.home is None else None
+        self.folder = Path(self._temporary.name) if self._temporary is not None else self.claims[self._first()].path
+        self.drafts: tuple[Path, ...] = ()
+        self.keep = False
+        self.resumed = False
+        self.moved = False
+        self.finished: dict[str, Any] | None = None
+        self._names: dict[str, str] = {}  # of drafts in the claims, by place
+        self._telling = ExitStack()
+
+    def _first(self) -> str:
+        return next(iter(self.claims))
+
+    @property
+    def lasting(self) -> bool:
+        """Whether it can outlive the run."""
+        return self.home is not None
+
+    def __enter__(self) -> Self:
+        if self.home is None:
+            self._telling.enter_context(told("folder", str(self.folder)))
+            return self
+        self._telling.enter_context(told("staging", str(self.home.place)))
+        try:
+            if self.home.place.parent.is_dir() and self.home.take(make=False):
+                self._complete()
+        except BaseException as error:
+            self._let_go()
+            if isinstance(error, OSError):
+                why = error.strerror or error
+                raise BadInput(f"{self.folder}: cannot be used ({why}); name another place") from error
+            raise
+        return self
+
+    def begin(self, key: Mapping[str, str], resume: bool) -> str:
+        """Go on from what an earlier run has left, or from nothing.
+
+        key      what must be the same for going on, by name
+        resume   whether to go on; otherwise, and where the key is another, what was left is removed
+        Returns  in words, what was found; "" = nothing
+        """
+        try:
+            left = self._read(ABOUT, "key", "drafts", "made") if self.home is not None and self.home.held else None
+            said = ""
+            if left is not None:
+                differs = [name for name in key if left["key"].get(name) != key[name]]
+                if resume and not differs:
+                    self.resumed, said = True, f"going on from {self.folder}"
+                elif resume:
+                    said = f"{self.folder}: is of another {' and '.join(differs)}; removed, beginning anew"
+                else:
+                    said = f"{self.folder}: what a killed run has left is removed; --resume would have gone on from it"
+            elif resume:
+                said = f"{self.folder}: nothing is there to go on from; beginning anew"
+            if not self.resumed:
+                self._clear()
+            self._take_all(key, left if self.resumed else None)
+        except OSError as error:
+            raise BadInput(
+                f"{self.folder.parent}: cannot be written ({error.strerror or error}); make it writable, free space "
+                "there, or name another place"
+            ) from error
+        return said
+
+    def _take_all(self, key: Mapping[str, str], left: dict[str, Any] | None) -> None:
+        """Note which drafts are this run's, hold all claims, and have half-written files out of the way."""
+        if self.home is not None:
+            missing = [folder for claim in self.claims.values() for folder in missing_folders(claim.place)]
+            make_folders(self.home.place)
+            self.home.take()
+            self.home.clear()
+            if left is None:
+                left = {
+                    "key": dict(key),
+                    "drafts": [[str(claim.place), unguessable()] for claim in self.claims.values()],
+                    "made": [str(folder) for folder in missing],
+                }
+                self._write(ABOUT, left)
+            known = dict(left["drafts"])
+            self._names = {place: known[str(claim.place)] for place, claim in self.claims.items()}
+        for claim in sorted(self.claims.values(), key=lambda one: one.place):
+            make_folders(claim.place)
+            claim.take()
+            claim.clear()
+        for place, claim in self.claims.items():
+            name = self._names[place]
+            if claim is not self.home and claim.there(name + HOME) is None:
+                with put_file(claim.path / (name + HOME)) as draft:
+                    draft.write_bytes(os.fsencode(self.folder))
+        self.drafts = tuple(
+            self.folder / f"upload-{number}" if is_remote(place) else self.claims[place].path / self._names[place]
+            for number, place in enumerate(self.places)
+        )
+        for draft in self.drafts:
+            if draft.is_symlink() or not draft.is_dir():
+                draft.unlink(missing_ok=True)  # half-written
+
+    def commit(self, note: Mapping[str, Any], contents: Mapping[str, Collection[str]] | None = None) -> None:
+        """Put all drafts in their places, or none; then nothing is left of this folder.
+
+        note      plain JSON: what `finished` is for the next run, were this one killed
+        contents  place -> the files that its draft, a folder, must hold, with /; the other drafts are files
+        Raises    BadInput: a place cannot be written, or a draft holds what this run did not write
+        Files and folders are on the disk before a move counts. An error, or whatever interrupts this, undoes the moves;
+        after a kill the next run to the same first output does the rest.
+        """
+        sent: list[tuple[Any, str]] = []
+        try:
+            for place, name in self._names.items():
+                self.claims[place].make_sound(name, (contents or {}).get(place))
+            moves = [[str(self.claims[place].place), name] for place, name in self._names.items()]
+            uploads = [
+                [str(draft), place] for draft, place in zip(self.drafts, self.places, strict=True) if is_remote(place)
+            ]
+            self._write(JOURNAL, {"moves": moves, "uploads": uploads, "note": note})
+            try:
+                for draft, place in uploads:
+                    _upload(Path(draft), place, sent)
+                replace_all([(self.claims[place], name) for place, name in self._names.items()])
+            except BaseException:
+                for store, target in sent:
+                    with suppress(*remote_errors()):  # the first error is the one to tell
+                        store.rm_file(target)
+                (self.folder / JOURNAL).unlink()
+                raise
+        except OSError as error:
+            raise BadInput(f"{self.places[0]}: cannot be put in place ({error}); name another place") from error
+        reached("written")
+        self._forget_made()
+        self._clear()
+
+    def keep_work(self) -> bool:
+        """Keep what a run that has died would go on from, without its half-written files; whether there is any.
+
+        That are results of learners, and notes that fitting or a shard is done.
+        """
+        if self.home is None or not self.home.held:
+            return False
+        about = self._read(ABOUT, "drafts")
+        notes = [path for path in self.folder.glob("*.json") if path.name not in OWN]
+        results = [path for path in self.folder.glob("*/*") if path.name != SIGN and not path.name.startswith(".")]
+        drafts = {name for _, name in about["drafts"]} if about is not None else set()
+        self.keep = bool(notes or [path for path in results if path.relative_to(self.folder).parts[0] not in drafts])
+        self.keep = self.keep and about is not None
+        for place, name in about["drafts"] if about is not None and self.keep else []:
+            with self._also(place) as claim:
+                if claim is not None and not (claim.path / name).is_dir():
+                    claim.remove(name)
+        return self.keep
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if not self.keep:
+                self._clear()
+        finally:
+            self._let_go()
+            if self._temporary is not None:
+                self._temporary.cleanup()
+            self._telling.close()
+
+    def _let_go(self) -> None:
+        for claim in self.claims.values():
+            claim.release()
+
+    def _complete(self) -> None:
+        """Do the moves that a killed `commit` has left, or see that a watcher has done them."""
+        journal = self._read(JOURNAL, "moves", "uploads", "note")
+        if journal is None:
+            done = self._read(DONE, "note", "stamps")
+            if done is not None and all(_stamp(place) == stamp for place, stamp in done["stamps"]):
+                self.finished = done["note"]
+            return
+        try:
+            for draft, place in journal["uploads"]:
+                _upload(Path(draft), place, [])
+            for place, name in journal["moves"]:
+                with self._also(place, must=True) as claim:
+                    if claim is not None and claim.there(name) is not None:
+                        claim.move(name, aside=False)
+                        os.fsync(claim.parent)
+            stamps = [[place, _stamp(place)] for place, _ in journal["moves"]]
+            self._write(DONE, {"note": journal["note"], "stamps": stamps})
+        except OSError as error:
+            raise BadInput(f"{self.folder}: its outputs cannot be put in place ({error})") from error
+        self.finished, self.moved = journal["note"], True
+        self._clear(but=(DONE,))
+
+    @contextmanager
+    def _also(self, place: str, must: bool = False) -> Iterator[Claim | None]:
+        """The claim of a place for the length of a block, this object's own where it has it.
+
+        None where nothing is there, or, unless it must be had (BadInput), where it is another's.
+        """
+        for claim in self.claims.values():
+            if str(claim.place) == place and claim.held:
+                yield claim
+                return
+        claim = Claim(place)
+        try:
+            taken = False
+            with suppress(*(() if must else (BadInput,))):
+                taken = claim.place.parent.is_dir() and claim.take(make=False)
+            yield claim if taken else None
+        finally:
+            claim.release()
+
+    def _read(self, name: str, *keys: str) -> dict[str, Any] | None:
+        """One of OWN, as far as it was written; None where it was not."""
+        try:
+            found: dict[str, Any] = json.loads((self.folder / name).read_bytes())
+            for key in keys:
+                if not isinstance(found[key], dict if key in ("key", "note") else list):
+                    raise TypeError(key)
+            for pair in (*found.get("drafts", []), *found.get("moves", []), *found.get("stamps", [])):
+                str(pair[0]), pair[1]
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+            raise BadInput(f"{self.folder}: is damaged ({name}: {error!r}); remove it") from error
+        return found
+
+    def _write(self, name: str, content: Mapping[str, Any]) -> None:
+        with put_file(self.folder / name) as draft:
+            draft.write_text(json.dumps(content, sort_keys=True))
+
+    def _forget_made(self) -> None:
+        about = self._read(ABOUT, "made")
+        if about is not None:
+            self._write(ABOUT, {**about, "made": []})
+
+    def _clear(self, but: Collection[str] = ()) -> None:
+        """Remove the drafts, the folder, and folders that were made for outputs and are empty; the journal last."""
+        if self.home is None or not self.home.held:
+            return
+        about = self._read(ABOUT, "drafts", "made") or {"drafts": [], "made": []}
+        for place, name in about["drafts"]:
+            with self._also(place) as claim:
+                if claim is not None:
+                    claim.remove(name, name + OLD, name + HOME)
+                    claim.clear()
+        for claim in self.claims.values():
+            if claim is not self.home:
+                claim.release()
+        self.home.clear(but=OWN)
+        self.home.remove(*(name for name in OWN if name not in but))
+        if not but:
+            self._let_go()
+        remove_folders([Path(folder) for folder in about["made"]])
+
+
+def _stamp(place: str) -> list[int] | None:
+    """Changes when a file or folder does."""
+    try:
+        status = os.lstat(place)
+    except OSError:
+        return None
+    return [status.st_ino, status.st_size, status.st_mtime_ns]
+
+
+def _upload(source: Path, place: str, sent: list[tuple[Any, str]]) -> None:
+    store, base = connect(place)
+    files = sorted(path for path in source.rglob("*") if path.is_file()) if source.is_dir() else [source]
+    try:
+        for file in files:
+            target = base if file == source else f"{base}/{file.relative_to(source).as_posix()}"
+            sent.append((store, target))
+            store.put_file(str(file), target)
+    except remote_errors() as error:
+        raise BadInput(f"{place}: cannot be written ({error}); check the address and your access to it") from error
