@@ -17,6 +17,10 @@ from sanitize.ispl import Partition, lowest_of_class
 from sanitize.learners.base import all_rows, make_learner
 from sanitize.params import LearnerParams, VoteParams
 
+UNASKED = -1  # in place of a prediction
+EXTERNAL = -1  # in place of a run: a voter that somebody brings along
+LEAST_PROBABILITY = 1e-7
+
 
 class Ballot(NamedTuple):
     """One voter's say.
@@ -29,6 +33,13 @@ class Ballot(NamedTuple):
     prediction_N: IntArray
     loss_N: FloatArray
     state: dict[str, NDArray[Any]] | None
+
+
+def as_ballot(probability_nC: FloatArray, label_n: IntArray) -> Ballot:
+    """One voter's say from its class probabilities, float [n, C]."""
+    given_n = probability_nC[np.arange(len(label_n)), label_n]
+    loss_n = -np.log(np.clip(given_n, LEAST_PROBABILITY, 1.0)).astype(np.float32)
+    return Ballot(probability_nC.argmax(axis=1).astype(np.int64), loss_n, None)
 
 
 class VoterTask(NamedTuple):
@@ -119,20 +130,42 @@ def lower_half(loss_N: FloatArray, label_N: IntArray) -> BoolArray:
 def vote_on_rows(
     voters: list[tuple[int, int]], ballots: list[Ballot], table: Table, params: VoteParams, seed: int
 ) -> RowVotes:
-    """Count the ballots row by row.
+    """Count the ballots of a fitted table row by row: see `count_rows`; the lower half is that of the table."""
+    prediction_VN = np.stack([b.prediction_N for b in ballots])
+    loss_N = np.stack([b.loss_N for b in ballots]).mean(axis=0, dtype=np.float64).astype(np.float32)
+    lower_half_N = lower_half(loss_N, table.labels)
+    return count_rows(voters, prediction_VN, loss_N, table.labels, lower_half_N, table.classes, params, seed)
 
+
+def count_rows(
+    voters: list[tuple[int, int]],
+    prediction_VN: IntArray,
+    loss_N: FloatArray,
+    label_N: IntArray,
+    lower_half_N: BoolArray,
+    classes: int,
+    params: VoteParams,
+    seed: int | None,
+) -> RowVotes:
+    """The vote on every row.
+
+    prediction_VN  int64 [V, N], UNASKED where a voter was not asked
+    seed           of the run, from which ties are drawn; None = of equals the given label, then the first, so that a
+                   row's vote does not depend on the rows beside it
     A row is kept when the modal prediction is its label (and `least_agreement` voters share it), or when it is in
     the lower half of its class by loss.
     Paper    appendix C; `least_agreement` 2 and `lower_half` false are what the released code does
     """
-    prediction_VN = np.stack([b.prediction_N for b in ballots])
-    loss_N = np.stack([b.loss_N for b in ballots]).mean(axis=0, dtype=np.float64).astype(np.float32)
-    vote_N, agreement_N = modal_vote(prediction_VN, table.classes, seed)
-    lower_half_N = lower_half(loss_N, table.labels)
-    keep_N = (vote_N == table.labels) & (agreement_N >= params.least_agreement)
+    support_N = (prediction_VN == label_N).sum(axis=0)
+    if seed is not None:
+        vote_N, agreement_N = modal_vote(prediction_VN, classes, seed)
+    else:
+        counts_NC = count_votes(prediction_VN, classes)
+        agreement_N = counts_NC.max(axis=1)
+        vote_N = np.where(support_N == agreement_N, label_N, counts_NC.argmax(axis=1))
+    keep_N = (vote_N == label_N) & (agreement_N >= params.least_agreement)
     if params.lower_half:
         keep_N |= lower_half_N
-    support_N = (prediction_VN == table.labels).sum(axis=0)
     return RowVotes(voters, prediction_VN, loss_N, vote_N, agreement_N, support_N, lower_half_N, keep_N)
 
 

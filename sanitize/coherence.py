@@ -15,22 +15,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from sanitize.common_features import Rows, find_cluster, scaled
+from sanitize.common_features import Rows, Rule, find_cluster, for_new_rows, scaled
 from sanitize.data.seeds import stream
 from sanitize.data.table import BoolArray, FloatArray, IntArray, Table
 from sanitize.execution import OrderedMap
 from sanitize.learners.base import make_learner
 from sanitize.params import CoherenceParams, LearnerParams
 
-SOURCE, TARGET, GROUP = range(3)  # the three classes of a group's networks
+KINDS = ("source", "target", "group")  # the three classes of a group's networks
+SOURCE, TARGET, GROUP = range(len(KINDS))
+LIKELY = 0.5  # probability of being one of the group, from which a row is one
 FOLDS = 2
 MOST_SOURCE = 2_000  # rows of the other classes that features are compared with
 MOST_COPIES = 8  # of a group's row in one epoch
 LEAST_PROBABILITY = 1e-6
+State = dict[str, NDArray[Any]]
 OTHERS = -1  # what a group looks like whose rows look like several classes
 
 
@@ -40,11 +44,18 @@ class Group:
 
     label, says  0..C-1; says is OTHERS where all doubted rows of the label stand together
     rows         int64, ascending positions
+    elsewhere    rows of the group in the table where it was found, where that is another one
     """
 
     label: int
     says: int
     rows: IntArray
+    elsewhere: int = 0
+
+    @property
+    def size(self) -> int:
+        """How many rows the group had where it was found."""
+        return self.elsewhere or len(self.rows)
 
 
 @dataclass(frozen=True)
@@ -55,12 +66,27 @@ class Finding:
     verdict     "coherent": something is shared; "mixed": by less than half of the group; "unclear"; "nothing"
     recognised  part of the group's rows, or of the cluster found in it, that were taken for the group's, 0..1
     carriers    int64, ascending positions of the rows of the label that share it; none unless coherent or mixed
+    rules       by which rows of the label that were not there are told; none where networks found it
+    networks    what each half's network has learnt, by which they are told where features did not find it
     """
 
     group: Group
     verdict: Literal["coherent", "mixed", "unclear", "nothing"]
     recognised: float
     carriers: IntArray
+    rules: tuple[Rule, ...] = ()
+    networks: tuple[State, ...] = ()
+
+
+class FoldSaid(NamedTuple):
+    """What a network says of the half of a group's rows that it has not seen.
+
+    share_n  float32 [n], probability of being one of the group
+    state    what it has learnt, None where that cannot be stored
+    """
+
+    share_n: FloatArray
+    state: State | None
 
 
 class GroupTask(NamedTuple):
@@ -124,7 +150,8 @@ def compare_features(task: GroupTask, number: int) -> Finding:
         return Finding(group, "nothing", 0.0, np.empty(0, np.int64))
     carriers = used[cluster.rows]
     most = 2 * np.count_nonzero(np.isin(group.rows, carriers)) >= len(group.rows)
-    return Finding(group, "coherent" if most else "mixed", cluster.recognised, carriers)
+    verdict: Literal["coherent", "mixed"] = "coherent" if most else "mixed"
+    return Finding(group, verdict, cluster.recognised, carriers, for_new_rows(part, cluster.rules))
 
 
 def group_table(task: GroupTask, group: Group) -> tuple[Table, IntArray, IntArray]:
@@ -138,14 +165,13 @@ def group_table(task: GroupTask, group: Group) -> tuple[Table, IntArray, IntArra
     grouped_N[group.rows] = True
     rows = np.flatnonzero((label_N == group.label) | (label_N == group.says))
     classes_n = np.where(grouped_N[rows], GROUP, np.where(label_N[rows] == group.label, TARGET, SOURCE))
-    names = ("source", "target", "group")
-    table = Table(task.table.ids[rows], task.table.inputs[rows], classes_n, names, task.table.modality)
+    table = Table(task.table.ids[rows], task.table.inputs[rows], classes_n, KINDS, task.table.modality)
     fold_n = deal_folds(classes_n, stream(task.seed, "coherence", group.label, group.says, "folds"))
     return table, rows, fold_n
 
 
-def ask_fold(task: GroupTask, number_and_fold: tuple[int, int]) -> FloatArray:
-    """Train on all folds but one and ask for that one: its rows' probability of being one of the group, float32."""
+def ask_fold(task: GroupTask, number_and_fold: tuple[int, int]) -> FoldSaid:
+    """Train on all folds but one and ask for that one."""
     number, fold = number_and_fold
     group = task.groups[number]
     table, _, fold_n = group_table(task, group)
@@ -155,7 +181,7 @@ def ask_fold(task: GroupTask, number_and_fold: tuple[int, int]) -> FloatArray:
     learner = make_learner(task.learner.slowed(task.params.lr_factor), table, task.seed)
     learner.start("coherence", group.label, group.says, fold)
     learner.fit(np.concatenate([seen, *[few] * (copies - 1)]), task.params.epochs, total=task.params.epochs)
-    return learner.probabilities(table.inputs[fold_n == fold])[:, GROUP]
+    return FoldSaid(learner.probabilities(table.inputs[fold_n == fold])[:, GROUP], learner.state())
 
 
 def deal_folds(kind_n: IntArray, draws: np.random.Generator) -> IntArray:
@@ -204,14 +230,16 @@ def examine_groups(
     return findings
 
 
-def _put_together(task: GroupTask, group: Group, said: list[FloatArray]) -> Finding:
+def _put_together(task: GroupTask, group: Group, said: list[FoldSaid]) -> Finding:
     """The networks' finding, from what was said of each fold's rows."""
     table, rows, fold_n = group_table(task, group)
     share_n = np.empty(len(rows), np.float32)
-    for fold, share in enumerate(said):
-        share_n[fold_n == fold] = share
-    recognised = float((share_n[table.labels == GROUP] > 0.5).mean())
+    for fold, one in enumerate(said):
+        share_n[fold_n == fold] = one.share_n
+    recognised = float((share_n[table.labels == GROUP] > LIKELY).mean())
     if recognised >= task.params.recognised:
-        return Finding(group, "coherent", recognised, rows[(table.labels != SOURCE) & (share_n > 0.5)])
+        carriers = rows[(table.labels != SOURCE) & (share_n > LIKELY)]
+        networks = tuple(one.state for one in said if one.state is not None)
+        return Finding(group, "coherent", recognised, carriers, networks=networks)
     verdict: Literal["unclear", "nothing"] = "unclear" if recognised >= task.params.unclear else "nothing"
     return Finding(group, verdict, recognised, np.empty(0, np.int64))

@@ -14,14 +14,14 @@ of the class's other rows fewer than a tenth and of the other class fewer than a
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sanitize.data.table import BoolArray, FloatArray, IntArray, Table
+from sanitize.data.table import BoolArray, FloatArray, IntArray, Modality, Table
 
 FLOOR = 0.05**2  # variance that every Gaussian has at least, in variances of the table
 FEATURES = (1, 2, 4, 32, 256)  # how many are kept: patches have few, blends many
@@ -42,6 +42,45 @@ OVERLAP = 0.5
 MARGIN = 1.0  # nats
 
 
+class Rule(NamedTuple):
+    """How a row of the label is told that belongs to a cluster: by a few features, of the cluster and of two classes.
+
+    feature_F    int64 [F], the features that tell
+    mean_3F      float64 [3, F], of the cluster, the other class, and the label's class
+    variance_3F  float64 [3, F], likewise; above 0
+    bar          nats that the logarithm of the likelihood ratio must reach
+    scale_F      float64 [F], what the inputs are divided by before they are compared with these means; above 0
+    """
+
+    feature_F: IntArray
+    mean_3F: NDArray[np.float64]
+    variance_3F: NDArray[np.float64]
+    bar: float
+    scale_F: NDArray[np.float64]
+
+    def ratio(self, x_ND: FloatArray, rows: IntArray) -> NDArray[np.float64]:
+        """ln p(row | cluster) - max over the two classes of ln p(row | class), float64 [n]; x_ND is scaled already."""
+        return self._ratio(x_ND[rows[:, None], self.feature_F].astype(np.float64))
+
+    def recognises(self, inputs: NDArray[Any]) -> BoolArray:
+        """Of rows that were not there when the rule was made, those that reach its bar, bool [n].
+
+        inputs  as Table.inputs
+        """
+        flat_nF = inputs.reshape(len(inputs), -1)[:, self.feature_F].astype(np.float32)
+        scaled_nF = (flat_nF / self.scale_F).astype(np.float32)  # as `scaled` does it
+        reached_n: BoolArray = self._ratio(scaled_nF.astype(np.float64)) >= self.bar
+        return reached_n
+
+    def _ratio(self, x_nF: NDArray[np.float64]) -> NDArray[np.float64]:
+        own_n, *others = (
+            _density(x_nF, mean_F, variance_F).sum(axis=1)
+            for mean_F, variance_F in zip(self.mean_3F, self.variance_3F, strict=True)
+        )
+        found: NDArray[np.float64] = own_n - np.maximum(*others)
+        return found
+
+
 @dataclass(frozen=True)
 class Cluster:
     """Rows of one label that share features.
@@ -49,11 +88,13 @@ class Cluster:
     rows        int64, ascending positions
     recognised  part of them that a Gaussian fitted to the other half recognised, 0..1
     margin      nats by which the least likely of them is above every other row asked; negative where it is not
+    rules       by which the rows of each half were recognised
     """
 
     rows: IntArray
     recognised: float
     margin: float
+    rules: tuple[Rule, ...] = ()
 
 
 class Rows(NamedTuple):
@@ -76,10 +117,21 @@ class Rows(NamedTuple):
 def scaled(table: Table) -> FloatArray:
     """Features of deviation 1, float32 [N, D]: an image's pixels by one scale, columns each by its own."""
     x_ND = table.inputs.reshape(len(table), -1).astype(np.float32)
-    axis = None if table.modality == "image" else 0
-    deviation = np.sqrt(np.var(x_ND, axis=axis, dtype=np.float64))
-    scaled_ND: FloatArray = (x_ND / np.where(deviation > 0, deviation, 1.0)).astype(np.float32)
+    scaled_ND: FloatArray = (x_ND / _scale(table.modality, x_ND)).astype(np.float32)
     return scaled_ND
+
+
+def _scale(modality: Modality, x_ND: FloatArray) -> NDArray[np.float64]:
+    """What `scaled` divides by, float64 [D], or one number for all pixels of images."""
+    deviation = np.sqrt(np.var(x_ND, axis=None if modality == "image" else 0, dtype=np.float64))
+    return np.where(deviation > 0, deviation, 1.0)
+
+
+def for_new_rows(table: Table, rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
+    """The rules of a cluster found in `scaled(table)`, for inputs that are not scaled."""
+    x_ND = table.inputs.reshape(len(table), -1).astype(np.float32)
+    scale_D = np.broadcast_to(_scale(table.modality, x_ND), x_ND.shape[1:])
+    return tuple(rule._replace(scale_F=scale_D[rule.feature_F].copy()) for rule in rules)
 
 
 def find_cluster(x_ND: FloatArray, rows: Rows, least: int, recognised: float) -> Cluster | None:
@@ -243,48 +295,50 @@ class _Search:
         member_N = np.zeros(len(self.x_ND), np.bool_)
         member_N[first] = True
         hit_N, recognised, rise, margin = member_N, 0.0, np.inf, -np.inf
+        rules: tuple[Rule, ...] = ()
         for _ in range(ROUNDS):
             member = np.flatnonzero(member_N)
             target = self.target[~member_N[self.target]]
             halves = [len(self._half(member, fold)) for fold in (0, 1)]
             if min(halves) < LEAST_HALF or len(target) < LEAST_OTHERS:
                 return None
-            hit_N, margin = self._recognised(member, target, features)
+            hit_N, margin, rules = self._recognised(member, target, features)
             recognised = float(hit_N[member].mean())
             rise = np.count_nonzero(hit_N & ~member_N) / len(member)
             if not hit_N.any() or (hit_N == member_N).all():
                 break
             member_N = hit_N
-        return Cluster(np.flatnonzero(hit_N), recognised, margin) if hit_N.any() and rise <= LEAST_RISE else None
+        if not hit_N.any() or rise > LEAST_RISE:
+            return None
+        return Cluster(np.flatnonzero(hit_N), recognised, margin, rules)
 
-    def _recognised(self, member: IntArray, target: IntArray, features: int) -> tuple[BoolArray, float]:
-        """Rows of the label that Gaussians fitted to the other half take for the cluster's, bool [N]; the margin."""
+    def _recognised(
+        self, member: IntArray, target: IntArray, features: int
+    ) -> tuple[BoolArray, float, tuple[Rule, ...]]:
+        """Rows of the label that Gaussians fitted to the other half take for the cluster's, bool [N]; margin; rules."""
         hit_N = np.zeros(len(self.x_ND), np.bool_)
         margin = np.inf
+        rules = []
         for fold in (0, 1):
             seen = self._half(member, 1 - fold)
             group = _moments(self.x_ND[seen])
             joined = seen[~self.rows.doubted_N[seen]]  # undoubted rows that have become members
             undoubted = self.target_by_fold[1 - fold].without(_moments(self.x_ND[joined]))
-            ratio = _likelihood_ratio(group, [self.source_by_fold[1 - fold], undoubted], features)
+            rule = _likelihood_ratio(group, [self.source_by_fold[1 - fold], undoubted], features)
             asked = [self._half(part, fold) for part in (member, self.rows.source, target, self.rows.own)]
-            member_n, source_n, target_n, own_n = (ratio(self.x_ND, part) for part in asked)
+            member_n, source_n, target_n, own_n = (rule.ratio(self.x_ND, part) for part in asked)
             bar = max(float(np.quantile(source_n, SOURCE_BAR)), float(np.quantile(target_n, TARGET_BAR)), 0.0)
             above_n = member_n[member_n > bar]
             least = float(above_n.min()) if len(above_n) else -np.inf
             margin = min(margin, least - max(float(source_n.max()), float(target_n.max())))
             if len(above_n):  # others must be as likely as the least likely member
-                hit_N[asked[3][(own_n > bar) & (own_n >= least)]] = True
-        return hit_N, margin
+                hit_N[asked[3][own_n >= least]] = True  # which is above the bar
+                rules.append(rule._replace(bar=least))
+        return hit_N, margin, tuple(rules)
 
 
-def _likelihood_ratio(
-    group: _Moments, classes: list[_Moments], features: int
-) -> Callable[[FloatArray, IntArray], NDArray[np.float64]]:
-    """ln p(row | group) - max over the two classes of ln p(row | class), in the features that tell the group best.
-
-    Returns  a function of all rows, [N, D], and the positions to judge
-    """
+def _likelihood_ratio(group: _Moments, classes: list[_Moments], features: int) -> Rule:
+    """The ratio in the features that tell the group best, as a rule without a bar, of features that are scaled."""
     mean_D = group.mean_D
     others = [(other.mean_D, other.variance_D()) for other in classes]
     # what is shared concentrates: rows that merely scatter more than others have nothing in common
@@ -303,17 +357,9 @@ def _likelihood_ratio(
         ]
         apart_D = np.minimum(apart_D, (inside_D - outside_D) / (np.sqrt(variances[0] + variances[1]) + 1))
     best = np.argsort(-apart_D, kind="stable")[:features]
-    given = [(other_D[best], spread_D[best]) for other_D, spread_D in others]
-
-    def ratio(x_ND: FloatArray, rows: IntArray) -> NDArray[np.float64]:
-        x_nF = x_ND[rows[:, None], best].astype(np.float64)
-        of_classes = [_density(x_nF, *one).sum(axis=1) for one in given]
-        found: NDArray[np.float64] = _density(x_nF, mean_D[best], variance_D[best]).sum(axis=1) - np.maximum(
-            *of_classes
-        )
-        return found
-
-    return ratio
+    means = np.stack([mean_D[best], *(other_D[best] for other_D, _ in others)])
+    variances_3F = np.stack([variance_D[best], *(spread_D[best] for _, spread_D in others)])
+    return Rule(best, means, variances_3F, -np.inf, np.ones(len(best)))
 
 
 def _density(

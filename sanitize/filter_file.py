@@ -20,7 +20,6 @@ from sanitize.data.shards import Source, find_shards
 from sanitize.errors import BadInput, BadParams, MendableError
 from sanitize.execution import OrderedMap, usable_cores
 from sanitize.filter_fit import Found, fit_judge, take_panel
-from sanitize.filter_judges import Scorer
 from sanitize.filter_memory import Memory
 from sanitize.filter_options import Options
 from sanitize.filter_page import write_page
@@ -227,7 +226,7 @@ def _named(**places: str | Path | None) -> dict[str, str]:
 @contextmanager
 def _scoring(found: Found, steps: Steps, rows: int) -> Iterator[Callable[[int], None]]:
     """Shows how far the scoring is, a tenth at a time; rewriting alone is too fast to be shown."""
-    if not isinstance(found.judge, Scorer):
+    if found.judge.bench is None:
         yield lambda done: None
         return
     told = 0
@@ -312,8 +311,10 @@ def parameters_sha256(params: Params, options: Options, found: Found) -> str:
     base = params.sha256()
     if options.voters is not None:
         assert found.panel is not None
-        base = hashlib.sha256(found.panel.about.model_dump_json().encode()).hexdigest()
+        base = hashlib.sha256(found.panel.about.model_dump_json(exclude_unset=True).encode()).hexdigest()
     changed = _deciding(options)
+    if found.judge.positions is None:  # all rows were fitted to, as without the option
+        changed.pop("fit_rows", None)
     if not changed:
         return base
     return hashlib.sha256(json.dumps([base, changed], sort_keys=True).encode()).hexdigest()

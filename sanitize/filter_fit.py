@@ -12,24 +12,23 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 import sanitize
-from sanitize.boosting import RowVotes, collect_votes, vote_on_rows
 from sanitize.data.detect import Choice, choose, is_text, kind_in
 from sanitize.data.labels import NONE, LabelEncoder, Reading, count_labels, reading_of
 from sanitize.data.predictions import Predictions, read_predictions
 from sanitize.data.recipe import Bad, Recipe, fit_recipe
 from sanitize.data.sampling import draw_sample, quotas, small_classes
 from sanitize.data.shards import Source
-from sanitize.data.table import FloatArray, IntArray, Table
+from sanitize.data.table import IntArray, Table
 from sanitize.errors import BadInput, BadParams
 from sanitize.execution import OrderedMap
-from sanitize.filter_judges import Classes, Recorded, Rows, Scorer, laid_out
+from sanitize.filter_judges import Classes, Rows, RowScorer, laid_out
 from sanitize.filter_memory import Fit, Memory
 from sanitize.filter_options import Rules
 from sanitize.filter_tally import UNREADABLE
-from sanitize.filtering import Manifest, Steps, filter_table, settle
-from sanitize.ispl import partition
-from sanitize.panel import Bench, Panel, as_ballot, fit_panel, judges_of
+from sanitize.filtering import Steps, filter_table
+from sanitize.panel import Bench, Panel, fit_panel, judges_of
 from sanitize.params import Params
+from sanitize.signal import NoSignal
 from sanitize.whereabouts import told
 
 SAMPLE_ROWS = 4096  # rows whose texts are looked at to tell categories from text
@@ -44,7 +43,7 @@ class Found:
     notes  what a person should know about the labels
     """
 
-    judge: Scorer | Recorded
+    judge: RowScorer
     recipe: Recipe
     modality: str
     seen: str
@@ -142,7 +141,8 @@ def take_panel(
     bench = Bench(panel, device)
     more = _predictions(source, pred_probs, classes)
     seen = f"{recipe.seen}; {len(panel.voters)} voters fitted before"
-    return Found(Scorer(bench, rows, more, threads), recipe, _modality(recipe), seen, panel, code.notes)
+    judge = RowScorer(rows, None, None, bench, more, threads)
+    return Found(judge, recipe, _modality(recipe), seen, panel, code.notes)
 
 
 def _predictions(source: Source, path: Path | None, classes: Classes) -> list[Predictions]:
@@ -175,7 +175,8 @@ def fit_judge(
 ) -> Found:
     """Fit voters to the input's rows, or to a stratified sample of them; or take what fitting came to before.
 
-    fit_rows    rows of the sample, which the voters then judge with all others in a stream; None = all rows, in memory
+    fit_rows    rows of the sample; the voters then judge all others in a stream. None, or as many as there are = all
+                rows, in memory
     embeddings  the one column of vectors to look at; None = the columns that are named or found
     pred_probs  file of somebody's own out-of-sample predictions, one more voter
     keep_panel  whether the voters are to be had afterwards
@@ -188,20 +189,19 @@ def fit_judge(
     more = _predictions(source, pred_probs, classes)
     fit = memory.fit()
     if fit is None:
-        positions = (
-            None if fit_rows is None else _sample(source, choice.label, classes, rows_C, fit_rows, params, rules)
-        )
+        positions = None
+        if fit_rows is not None and fit_rows < source.rows:
+            positions = _sample(source, choice.label, classes, rows_C, fit_rows, params, rules)
         fit = _fit(
             source, choice, classes, params, rules, positions, more, keep_panel, input_sha256, map=map, steps=steps
         )
         memory.keep_fit(fit)
     rows = Rows(source, fit.recipe, classes, rules)
-    judge: Scorer | Recorded
-    if fit.verdicts is not None:
-        judge = Recorded(fit.verdicts, rows)
-    else:
+    bench = None
+    if fit.positions is not None:
         assert fit.panel is not None
-        judge = Scorer(Bench(fit.panel, params.learner.device), rows, more, threads)
+        bench = Bench(fit.panel, params.learner.device)
+    judge = RowScorer(rows, fit.verdicts, fit.positions, bench, more, threads)
     return Found(judge, fit.recipe, choice.modality, fit.recipe.seen, fit.panel, classes.code.notes)
 
 
@@ -231,7 +231,7 @@ def _fit(
     map: OrderedMap,
     steps: Steps,
 ) -> Fit:
-    """Fit to the rows at `positions`, or to all of them, whose verdicts are then known."""
+    """Fit to the rows at `positions`, or to all of them; their verdicts are then known."""
     table, code_N, wrong, owners = _gathered(source, choice, classes, positions)
     recipe = fit_recipe(table, choice, classes.judged, params.data.image_size, rules.image_root)
     recipe = recipe.model_copy(update={"numbers": classes.code.numbers})
@@ -250,57 +250,25 @@ def _fit(
     )
     del inputs
     own = [predictions.rows(fitted.ids) for predictions in more]
-    votes, manifest, panel = _filtered(
-        fitted, recipe, params, own, keep_panel or positions is not None, input_sha256, map=map, steps=steps
-    )
-    if positions is not None:
-        return Fit(recipe, panel, None)
-    return Fit(recipe, panel, laid_out(len(code_n), judged, manifest, votes, reason_n, keep_n, code_n))
-
-
-def _filtered(
-    table: Table,
-    recipe: Recipe,
-    params: Params,
-    more: Sequence[FloatArray],
-    keep_panel: bool,
-    input_sha256: str,
-    *,
-    map: OrderedMap,
-    steps: Steps,
-) -> tuple[RowVotes, Manifest, Panel | None]:
-    """`filter_table`, with further voters and with the panel where these are asked for."""
-    if not more and not keep_panel:
-        found = filter_table(table, params, map=map, steps=steps)
-        return found.votes, found.manifest, None
-    with steps("ISPL runs", params.ispl.runs) as advance:
-        parts = partition(table, params.learner, params.ispl, params.seed, map=map, advance=advance)
-    with steps("voters", len(parts.components())) as advance:
-        votes, _, ballots = collect_votes(
-            table, parts, params.learner, params.vote, params.seed, map=map, advance=advance
-        )
-    own_votes = votes
-    if more:
-        voters = [*votes.voters, *((-1, number) for number in range(len(more)))]
-        added = [as_ballot(said_NC, table.labels) for said_NC in more]
-        votes = vote_on_rows(voters, [*ballots, *added], table, params.vote, params.seed)
-    manifest = settle(table, votes, params, map=map, steps=steps)
+    try:
+        found = filter_table(fitted, params, external=own, map=map, steps=steps)
+    except NoSignal as error:
+        raise NoSignal(error.figures, source.address, choice.inputs, choice.label) from error
     panel = None
-    if keep_panel:
+    if keep_panel or positions is not None:
         with steps("judges", max(1, judges_of(params))) as advance:
             panel = fit_panel(
-                table,
+                fitted,
                 recipe,
                 params,
-                own_votes,
-                ballots,
-                manifest.keep_N,
+                found,
                 fitted_sha256=input_sha256,
                 version=sanitize.__version__,
                 map=map,
                 advance=advance,
             )
-    return votes, manifest, panel
+    verdicts = laid_out(len(code_n), judged, found.manifest, found.votes, reason_n, keep_n, code_n)
+    return Fit(recipe, panel, verdicts, positions)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from sanitize.boosting import RowVotes
+from sanitize.boosting import UNASKED, RowVotes
 from sanitize.data.labels import NONE, UNLABELLED, LabelEncoder, reading_of
 from sanitize.data.predictions import Predictions
 from sanitize.data.recipe import Bad, Recipe
@@ -22,9 +22,9 @@ from sanitize.data.shards import Shard, Source
 from sanitize.data.table import BoolArray, IntArray
 from sanitize.errors import BadInput
 from sanitize.filter_options import OnBad, Rules
-from sanitize.filter_tally import UNJUDGED, UNREADABLE, Verdicts, joined
+from sanitize.filter_tally import UNJUDGED, UNREADABLE, Verdicts, put_together
 from sanitize.filtering import KEPT, Manifest
-from sanitize.panel import UNASKED, Bench
+from sanitize.panel import Bench
 
 TOO_FEW = "too few to judge"
 INPUT_BYTES = 16 << 20  # of inputs that a thread makes at once: texts are few bytes in the file and many as inputs
@@ -110,49 +110,65 @@ def laid_out(
     return Verdicts(keep_n, reason_n, suspicion_n, vote_n, support_n, agreement_n, asked_n, code_n)
 
 
-class Recorded:
-    """The judge that has seen all rows before: a verdict is looked up by the row's number."""
+class RowScorer:
+    """Judges batches: what is known of rows that were fitted to is looked up, all others are scored.
 
-    threads = 1
-    columns: tuple[str, ...] = ()
+    rows       encodes and decodes batches
+    verdicts   on the rows that were fitted to; None = on none
+    positions  int64, ascending, where these rows stand in the whole input; None = they are all of it
+    bench      scores the others; None where there are none
+    more       what further voters say of all rows
+    threads    how many batches may be judged at a time
+    """
 
-    def __init__(self, verdicts: Verdicts, rows: Rows) -> None:
-        self.verdicts, self.rows = verdicts, rows
-        self.classes, self.labels = rows.classes.judged, rows.classes.code.names
-
-    def __call__(self, shard: Shard, start: int, first: int, batch: pa.RecordBatch) -> Verdicts:
-        """See `filter_pass.Judge`."""
-        return self.verdicts.part(first, batch.num_rows)
-
-    def picture(self, batch: pa.RecordBatch, row: int) -> NDArray[np.uint8] | None:
-        """See `filter_pass.Judge`."""
-        return _picture(self.rows, batch, row)
-
-
-class Scorer:
-    """The judge that asks a panel about every batch."""
-
-    def __init__(self, bench: Bench, rows: Rows, more: Sequence[Predictions], threads: int) -> None:
-        self.bench, self.rows, self.more, self.threads = bench, rows, more, threads
-        self.columns = (*rows.recipe.inputs, rows.recipe.label)
+    def __init__(
+        self,
+        rows: Rows,
+        verdicts: Verdicts | None,
+        positions: IntArray | None,
+        bench: Bench | None,
+        more: Sequence[Predictions] = (),
+        threads: int = 1,
+    ) -> None:
+        self.rows, self.verdicts, self.positions, self.bench, self.more = rows, verdicts, positions, bench, more
+        self.threads = threads if bench is not None else 1
+        self.columns = () if bench is None else (*rows.recipe.inputs, rows.recipe.label)
         self.classes, self.labels = rows.classes.judged, rows.classes.code.names
         width = int(np.prod(rows.recipe.shape)) * (1 if rows.recipe.modality == "image" else 4)
         self.at_once = max(1, INPUT_BYTES // max(1, width))
 
     def __call__(self, shard: Shard, start: int, first: int, batch: pa.RecordBatch) -> Verdicts:
         """See `filter_pass.Judge`."""
-        begins = range(0, max(1, batch.num_rows), self.at_once)
-        parts = [self._judge(shard, start + row, first + row, batch.slice(row, self.at_once)) for row in begins]
-        return parts[0] if len(parts) == 1 else joined(parts)
+        if self.bench is None:
+            assert self.verdicts is not None
+            return self.verdicts.part(first, batch.num_rows)
+        others, parts = np.arange(batch.num_rows), []
+        if self.verdicts is not None:
+            assert self.positions is not None
+            begin, end = np.searchsorted(self.positions, [first, first + batch.num_rows]).tolist()
+            known = self.positions[begin:end] - first
+            parts.append((known, self.verdicts.part(begin, end - begin)))
+            others = np.setdiff1d(others, known, assume_unique=True)
+            names = [name for name in self.columns if name in batch.schema.names]
+            batch = batch.select(names).take(pa.array(others))
+        rows = len(others) if parts else max(1, len(others))  # a batch may be empty
+        for begin in range(0, rows, self.at_once):
+            place_n = others[begin : begin + self.at_once]
+            scored = self._scored(self.bench, shard, start, first, batch.slice(begin, self.at_once), place_n)
+            parts.append((place_n, scored))
+        return parts[0][1] if len(parts) == 1 else put_together(sum(len(place_n) for place_n, _ in parts), parts)
 
-    def _judge(self, shard: Shard, start: int, first: int, batch: pa.RecordBatch) -> Verdicts:
+    def _scored(
+        self, bench: Bench, shard: Shard, start: int, first: int, batch: pa.RecordBatch, place_n: IntArray
+    ) -> Verdicts:
+        """Verdicts of the bench on rows that stand at these places of a batch that begins at `start`, `first`."""
         seen = pa.Table.from_batches([shard.with_keys(batch, self.columns)])
         label = self.rows.recipe.label
         reading = reading_of(shard.schema, label, shard.name)
         inputs, code_n, panel_n, judged_n, reason_n, keep_n = self.rows.read(
             seen,
             *self.rows.classes.code.encode(seen.column(label), reading, label, shard.name),
-            lambda row: f"{shard.name}: row {start + row}",
+            lambda row: f"{shard.name}: row {start + int(place_n[row])}",
         )
         judged = np.flatnonzero(judged_n)
         if not len(judged):
@@ -161,8 +177,8 @@ class Scorer:
             return Verdicts(keep_n, reason_n, blank, nothing, nothing, nothing, nothing, code_n)
         if len(judged) < len(code_n):
             inputs = inputs[judged]
-        more = [predictions.rows(first + judged) for predictions in self.more]
-        votes, manifest = self.bench.judge(inputs, panel_n[judged], more)
+        more = [predictions.rows(first + place_n[judged]) for predictions in self.more]
+        votes, manifest = bench.judge(inputs, panel_n[judged], more)
         return laid_out(len(code_n), judged, manifest, votes, reason_n, keep_n, code_n)
 
     def picture(self, batch: pa.RecordBatch, row: int) -> NDArray[np.uint8] | None:

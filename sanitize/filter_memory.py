@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 
 from sanitize.data.recipe import Recipe
 from sanitize.data.shards import Shard, Source
+from sanitize.data.table import IntArray
 from sanitize.errors import BadInput
 from sanitize.filter_pass import Drafts
 from sanitize.filter_tally import Tally, Uncompared, Verdicts
@@ -30,19 +31,22 @@ from sanitize.panel import FILE, Panel, load_panel
 
 FIT = "fit.json"
 VERDICTS = "verdicts.parquet"
+POSITION = "position"  # its column, where not all rows were fitted to
 
 
 @dataclass(frozen=True)
 class Fit:
     """What fitting came to.
 
-    panel     the voters, where they were asked for or are to judge
-    verdicts  on all rows, where all were fitted to; None = the voters are to judge
+    panel      the voters, where they were asked for or are to judge
+    verdicts   on the rows that were fitted to
+    positions  int64, ascending, where these stand in the input; None = they are all of it
     """
 
     recipe: Recipe
     panel: Panel | None
-    verdicts: Verdicts | None
+    verdicts: Verdicts
+    positions: IntArray | None
 
 
 class Memory:
@@ -67,15 +71,15 @@ class Memory:
             if fit.panel is not None:
                 with put_file(self.folder / FILE) as draft:
                     fit.panel.save(draft)
-            if fit.verdicts is not None:
-                columns = {field.name: getattr(fit.verdicts, field.name) for field in fields(fit.verdicts)}
-                columns["reason_n"] = pa.array(columns["reason_n"], pa.string()).dictionary_encode()
-                with put_file(self.folder / VERDICTS) as draft, open(draft, "wb") as file:
-                    pq.write_table(pa.table(columns), file)
+            columns = {field.name: getattr(fit.verdicts, field.name) for field in fields(fit.verdicts)}
+            columns["reason_n"] = pa.array(columns["reason_n"], pa.string()).dictionary_encode()
+            if fit.positions is not None:
+                columns[POSITION] = fit.positions
+            with put_file(self.folder / VERDICTS) as draft, open(draft, "wb") as file:
+                pq.write_table(pa.table(columns), file)
             about = {
                 "recipe": fit.recipe.model_dump(mode="json"),
                 "panel": fit.panel is not None,
-                "verdicts": fit.verdicts is not None,
             }
             with put_file(self.folder / FIT) as draft:
                 draft.write_text(json.dumps(about))
@@ -89,8 +93,8 @@ class Memory:
         with _whole(self.folder):
             about = json.loads((self.folder / FIT).read_bytes())
             panel = load_panel(self.folder) if about["panel"] else None
-            verdicts = _verdicts(self.folder / VERDICTS) if about["verdicts"] else None
-            return Fit(Recipe.model_validate(about["recipe"]), panel, verdicts)
+            verdicts, positions = _verdicts(self.folder / VERDICTS)
+            return Fit(Recipe.model_validate(about["recipe"]), panel, verdicts, positions)
 
     def manifest_of(self, number: int) -> Path:
         """Where the manifest of one shard goes."""
@@ -152,7 +156,7 @@ def _unwritable(folder: Path, error: Exception) -> BadInput:
     return BadInput(f"{folder.parent}: cannot be written ({error}); free or name another place")
 
 
-def _verdicts(path: Path) -> Verdicts:
+def _verdicts(path: Path) -> tuple[Verdicts, IntArray | None]:
     with open(path, "rb") as file:
         table = pq.read_table(file)
     reasons = table.column("reason_n").combine_chunks()
@@ -162,7 +166,8 @@ def _verdicts(path: Path) -> Verdicts:
     for name in table.column_names:
         if name != "reason_n":
             columns[name] = table.column(name).to_numpy().copy()
-    return Verdicts(**columns)
+    positions = columns.pop(POSITION, None)
+    return Verdicts(**columns), positions
 
 
 def _plain(tally: Tally) -> dict[str, Any]:

@@ -53,9 +53,15 @@ class Verdicts:
         return Verdicts(*(getattr(self, field.name)[cut] for field in fields(self)))
 
 
-def joined(parts: Sequence[Verdicts]) -> Verdicts:
-    """The verdicts on rows that follow each other."""
-    return Verdicts(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Verdicts)))
+def put_together(rows: int, parts: Sequence[tuple[IntArray, Verdicts]]) -> Verdicts:
+    """Verdicts on n rows from those on parts of them: (places of the part's rows, verdicts), which cover all."""
+    arrays = []
+    for one in fields(Verdicts):
+        whole = np.empty(rows, getattr(parts[0][1], one.name).dtype)
+        for place_n, part in parts:
+            whole[place_n] = getattr(part, one.name)
+        arrays.append(whole)
+    return Verdicts(*arrays)
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,12 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sanitize.boosting import ComponentVerdicts, RowVotes, collect_votes
+from sanitize.boosting import EXTERNAL, ComponentVerdicts, RowVotes, as_ballot, collect_votes, vote_on_rows
 from sanitize.coherence import OTHERS, Finding, doubted_groups, examine_groups
 from sanitize.data.table import BoolArray, FloatArray, Table
 from sanitize.execution import OrderedMap
@@ -19,6 +20,7 @@ from sanitize.hunt import clusters_wanted, hunt
 from sanitize.ispl import Partition, partition
 from sanitize.params import Params
 from sanitize.selftrain import selftrain, trusted_rows
+from sanitize.signal import refuse_without_signal
 
 KEPT = "kept"
 MOST_NAMED = 2  # supporters that the reason of an outvoted row names
@@ -52,11 +54,20 @@ class Manifest:
 
 @dataclass(frozen=True)
 class Filtered:
-    """All that the filter found on the way to its manifest."""
+    """All that the filter found on the way to its manifest.
+
+    votes     all votes, those of further voters among them
+    own       the votes of the partition's voters alone
+    states    what these have learnt, None where it cannot be stored without pickle
+    findings  the groups and clusters that were looked at
+    """
 
     partition: Partition
     votes: RowVotes
+    own: RowVotes
+    states: list[dict[str, NDArray[Any]] | None]
     verdicts: ComponentVerdicts
+    findings: list[Finding]
     manifest: Manifest
 
 
@@ -107,7 +118,7 @@ def decide(
             group = carriers[row].group
             label = table.class_names[group.label]
             says = table.class_names[group.says] if group.says != OTHERS else "other classes"
-            reasons[row] = f"shares a trigger: like {len(group.rows)} rows of class {label} that look like {says}"
+            reasons[row] = f"shares a trigger: like {group.size} rows of class {label} that look like {says}"
         elif votes.keep_N[row]:
             reasons[row] = f"self-training disagrees: looks like {table.class_names[says_N[row]]}"
         else:
@@ -142,33 +153,46 @@ def _at_random(smoothed_NC: FloatArray, undoubted_N: BoolArray) -> float:
     return float(np.quantile(others_nC / p_nC.max(axis=1, keepdims=True), AT_RANDOM))
 
 
-def filter_table(table: Table, params: Params, *, map: OrderedMap, steps: Steps = no_steps) -> Filtered:
-    """Clean one table.
+def filter_table(
+    table: Table, params: Params, *, external: Sequence[FloatArray] = (), map: OrderedMap, steps: Steps = no_steps
+) -> Filtered:
+    """Clean one table: partition, vote, verdicts.
 
-    table    at least two classes; images, vectors or numeric columns
-    params   `learner`, `ispl`, `vote`, `selftrain` and `seed` are used
-    map      how independent learners are executed; the result does not depend on it
-    steps    called as steps(label, total) -> a context manager that yields a function to call after each piece
-    Raises   BadInput, BadParams: see `partition` and `make_learner`
-    Paper    appendix C: partition, vote, self-training
+    table     at least two classes; images, vectors or numeric columns
+    params    `learner`, `ispl`, `vote`, `selftrain`, `coherence` and `seed` are used
+    external  what further voters say, each float32 [N, C] probabilities, out of sample
+    map       how independent learners are executed; the result does not depend on it
+    steps     called as steps(label, total) -> a context manager that yields a function to call after each piece
+    Raises    BadInput, BadParams: see `partition`, `make_learner` and `refuse_without_signal`
+    Paper     appendix C: partition, vote, self-training
     """
+    learner, seed = params.learner, params.seed
     with steps("ISPL runs", params.ispl.runs) as advance:
-        found = partition(table, params.learner, params.ispl, params.seed, map=map, advance=advance)
+        found = partition(table, learner, params.ispl, seed, map=map, advance=advance)
     with steps("voters", len(found.components())) as advance:
-        votes, verdicts, _ = collect_votes(
-            table, found, params.learner, params.vote, params.seed, map=map, advance=advance
-        )
-    manifest = settle(table, votes, params, map=map, steps=steps)
-    return Filtered(found, votes, verdicts, manifest)
+        own, verdicts, ballots = collect_votes(table, found, learner, params.vote, seed, map=map, advance=advance)
+    refuse_without_signal(table, found, own, learner, params.vote, seed, map=map)
+    votes = own
+    if external:
+        voters = [*own.voters, *((EXTERNAL, number) for number in range(len(external)))]
+        added = [as_ballot(said_NC, table.labels) for said_NC in external]
+        votes = vote_on_rows(voters, [*ballots, *added], table, params.vote, seed)
+    states = [ballot.state for ballot in ballots]
+    del ballots  # what they say stands in the votes
+    manifest, findings = settle(table, votes, params, map=map, steps=steps)
+    return Filtered(found, votes, own, states, verdicts, findings, manifest)
 
 
-def settle(table: Table, votes: RowVotes, params: Params, *, map: OrderedMap, steps: Steps = no_steps) -> Manifest:
+def settle(
+    table: Table, votes: RowVotes, params: Params, *, map: OrderedMap, steps: Steps = no_steps
+) -> tuple[Manifest, list[Finding]]:
     """Self-training from the vote (none where `selftrain.epochs` is 0), what groups and clusters share, the manifest.
 
     map, steps  as for `filter_table`
+    Returns     the manifest, and the findings that it rests on
     """
     if not params.selftrain.epochs:
-        return decide(table, votes, None)
+        return decide(table, votes, None), []
     learner, seed, given = params.learner, params.seed, params.coherence
     start_N = trusted_rows(votes, params.selftrain)
     with steps("self-training", params.selftrain.networks) as advance:
@@ -184,4 +208,4 @@ def settle(table: Table, votes: RowVotes, params: Params, *, map: OrderedMap, st
                 table, smoothed_NC, findings, learner, given, params.selftrain, seed, map=map, advance=advance
             )
     lenient = given.lenient if given.least else None
-    return decide(table, votes, smoothed_NC, params.selftrain.tolerance, findings, lenient)
+    return decide(table, votes, smoothed_NC, params.selftrain.tolerance, findings, lenient), findings

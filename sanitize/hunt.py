@@ -13,12 +13,13 @@ help to predict the cluster's?
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
 from sanitize.coherence import MOST_SOURCE, Finding, Group, deal_folds
-from sanitize.common_features import clusters_of_label, scaled
+from sanitize.common_features import Cluster, clusters_of_label, for_new_rows, scaled
 from sanitize.data.seeds import stream
 from sanitize.data.table import BoolArray, FloatArray, IntArray, Table
 from sanitize.execution import OrderedMap
@@ -40,20 +41,23 @@ class HuntTask(NamedTuple):
     """What a worker needs besides a number.
 
     kept_N    bool [N], rows to train on, but for those that a network must not see
-    unseen    for every network the clusters that it does not see: (label, positions)
+    unseen    for every network the clusters that it does not see, with their labels
     """
 
     table: Table
     kept_N: BoolArray
-    unseen: list[list[tuple[int, IntArray]]]
+    unseen: list[list[tuple[int, Cluster]]]
     learner: LearnerParams
     params: CoherenceParams
     epochs: int
     seed: int
 
 
-def look_for_clusters(task: HuntTask, label: int) -> list[IntArray]:
-    """The clusters of one label, positions, the most conspicuous first; none where it has too few rows."""
+def look_for_clusters(task: HuntTask, label: int) -> list[Cluster]:
+    """The clusters of one label, the most conspicuous first; none where it has too few rows.
+
+    Their rules are for inputs that are not scaled.
+    """
     label_N = task.table.labels
     own, source = np.flatnonzero(label_N == label), np.flatnonzero(label_N != label)
     draws = stream(task.seed, "hunt", label, "rows")
@@ -74,18 +78,19 @@ def look_for_clusters(task: HuntTask, label: int) -> list[IntArray]:
         clusters_wanted(task.table, task.params),
         task.params.common,
     )
-    return [used[cluster.rows] for cluster in found]
+    return [replace(one, rows=used[one.rows], rules=for_new_rows(part, one.rules)) for one in found]
 
 
 def predict_unseen(task: HuntTask, number: int) -> list[IntArray]:
     """What a network says of the clusters that it has not seen: a class for every row."""
     keep_N = task.kept_N.copy()
-    for _, rows in task.unseen[number]:
-        keep_N[rows] = False
+    for _, cluster in task.unseen[number]:
+        keep_N[cluster.rows] = False
     learner = make_learner(task.learner, task.table, task.seed)
     learner.start("hunt", number)
     learner.fit(np.flatnonzero(keep_N), task.epochs, total=task.epochs)
-    return [learner.probabilities(task.table.inputs[rows]).argmax(axis=1) for _, rows in task.unseen[number]]
+    inputs = task.table.inputs
+    return [learner.probabilities(inputs[cluster.rows]).argmax(axis=1) for _, cluster in task.unseen[number]]
 
 
 def hunt(
@@ -119,7 +124,7 @@ def hunt(
     rate = learner.slowed(training.lr_factor)
     task = HuntTask(table, kept_N & ~known_N, [], rate, params, training.every, seed)
     by_label = [
-        [rows for rows in clusters if not known_N[rows].all()]
+        [cluster for cluster in clusters if not known_N[cluster.rows].all()]
         for clusters in map(look_for_clusters, task, range(table.classes))
     ]
     rounds = max(len(clusters) for clusters in by_label)
@@ -127,10 +132,11 @@ def hunt(
     found = []
     for clusters, said in zip(unseen, map(predict_unseen, task._replace(unseen=unseen), range(rounds)), strict=True):
         advance()
-        for (label, rows), said_n in zip(clusters, said, strict=True):
+        for (label, cluster), said_n in zip(clusters, said, strict=True):
             votes_C = np.bincount(said_n, minlength=table.classes)
-            own = votes_C[label] / len(rows)
+            own = votes_C[label] / len(cluster.rows)
             if own < OWN:
                 votes_C[label] = 0
-                found.append(Finding(Group(label, int(votes_C.argmax()), rows), "coherent", float(1 - own), rows))
+                group = Group(label, int(votes_C.argmax()), cluster.rows)
+                found.append(Finding(group, "coherent", float(1 - own), cluster.rows, cluster.rules))
     return found

@@ -2,8 +2,8 @@
 
 A panel is the weak learners of the vote (appendix C, Jin et al. 2023), and judges: networks trained on the rows that
 the filter kept of the fitted table, as the last round of self-training does. A row's verdict is the filter's own rule
-(`filtering.decide`) on what these say about it; the only difference is that the lower half of a class by loss is
-measured on the fitted table.
+(`filtering.decide`) on what these say about it, and the triggers that the fitted table gave away; the lower half of a
+class by loss is measured on the fitted table.
 """
 
 # N rows of the fitted table, n rows of a batch, V voters, J judges, C classes
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -22,18 +22,17 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from sanitize.boosting import Ballot, RowVotes, count_votes
+from sanitize.boosting import EXTERNAL, UNASKED, RowVotes, as_ballot, count_rows
 from sanitize.data.recipe import Recipe
 from sanitize.data.table import BoolArray, FloatArray, IntArray, Table
 from sanitize.errors import BadInput, BadParams
 from sanitize.execution import OrderedMap
-from sanitize.filtering import Manifest, decide
+from sanitize.filtering import Filtered, Manifest, decide
 from sanitize.io.regular import refuse_irregular
 from sanitize.learners.base import Learner, make_learner
 from sanitize.params import LearnerParams, Params, SelftrainParams, VoteParams
+from sanitize.triggers import Detector, Trigger, TriggerAbout, read_trigger, triggers_of
 
-LEAST_PROBABILITY = 1e-7
-UNASKED = -1  # in place of a prediction
 KEY = "sanitize"
 FILE = "voters.safetensors"
 State = dict[str, NDArray[Any]]
@@ -59,6 +58,7 @@ class About(BaseModel):
     middle_C: tuple[Annotated[float, Field(allow_inf_nan=False)], ...]
     voters: tuple[tuple[int, int], ...] = Field(min_length=1, max_length=100_000)
     judges: int = Field(ge=0, le=16)
+    triggers: tuple[TriggerAbout, ...] = Field((), max_length=10_000)
     parameters_sha256: str = Field(pattern="^[0-9a-f]{64}$")
     fitted_sha256: str = Field(pattern="^[0-9a-f]{64}$")
 
@@ -83,17 +83,25 @@ def train_judge(task: JudgeTask, number: int) -> State | None:
 
 @dataclass(frozen=True)
 class Panel:
-    """Voters and judges with all that is needed to use them on new rows."""
+    """Voters and judges with all that is needed to use them on new rows.
+
+    triggers  what groups of the fitted table's rows share; files of versions before this had none
+    """
 
     about: About
     voters: list[State]
     judges: list[State]
+    triggers: list[Trigger]
 
     def save(self, path: Path) -> None:
         """Write one safetensors file; the same panel gives the same bytes. OSError: it cannot be written."""
         arrays = {
             f"{kind}/{number}/{name}": np.ascontiguousarray(value)
-            for kind, states in (("voter", self.voters), ("judge", self.judges))
+            for kind, states in (
+                ("voter", self.voters),
+                ("judge", self.judges),
+                ("trigger", [trigger.state() for trigger in self.triggers]),
+            )
             for number, state in enumerate(states)
             for name, value in state.items()
         }
@@ -109,7 +117,7 @@ def load_panel(folder: Path) -> Panel:
     Raises   BadInput: no such file, not safetensors, or not what `save` writes
     """
     path = folder / FILE if folder.is_dir() else folder
-    states: dict[str, dict[int, State]] = {"voter": {}, "judge": {}}
+    states: dict[str, dict[int, State]] = {"voter": {}, "judge": {}, "trigger": {}}
     if not os.path.lexists(path):
         raise BadInput(f"{path}: no such file; make it with --save-voters")
     refuse_irregular(path, "what --save-voters has written")
@@ -130,11 +138,16 @@ def load_panel(folder: Path) -> Panel:
             f"{path}: names the learner {about.learner.name}, model {about.learner.model!r}, which cannot be stored; "
             f"make it with --save-voters"
         )
-    for kind, count in (("voter", len(about.voters)), ("judge", about.judges)):
+    for kind, count in (("voter", len(about.voters)), ("judge", about.judges), ("trigger", len(about.triggers))):
         if sorted(states[kind]) != list(range(count)):
             raise BadInput(f"{path}: lacks arrays of its {kind}s; make it with --save-voters")
     voters, judges = ([found[number] for number in sorted(found)] for found in (states["voter"], states["judge"]))
-    return Panel(about, voters, judges)
+    shape, classes = about.recipe.shape, len(about.recipe.classes)
+    try:
+        triggers = [read_trigger(one, states["trigger"][n], shape, classes) for n, one in enumerate(about.triggers)]
+    except ValueError as error:
+        raise BadInput(f"{path}: holds {error}; make it with --save-voters") from error
+    return Panel(about, voters, judges, triggers)
 
 
 def _finite(array: NDArray[Any], name: str) -> NDArray[Any]:
@@ -153,9 +166,7 @@ def fit_panel(
     table: Table,
     recipe: Recipe,
     params: Params,
-    votes: RowVotes,
-    ballots: Sequence[Ballot],
-    keep_N: BoolArray,
+    found: Filtered,
     *,
     fitted_sha256: str,
     version: str,
@@ -164,17 +175,16 @@ def fit_panel(
 ) -> Panel:
     """The panel of a table that has been filtered.
 
-    votes, ballots  of `collect_votes`
-    keep_N          bool [N], the rows that the filter keeps: the judges learn from them
-    advance         called after each judge, `judges_of(params)` times
-    Raises          BadParams: a learner that cannot be stored without pickle
+    found    what the filter found in the table; the judges learn from the rows that it keeps
+    advance  called after each judge, `judges_of(params)` times
+    Raises   BadParams: a learner that cannot be stored without pickle
     """
-    voters = [ballot.state for ballot in ballots]
+    voters = found.states
     train = params.selftrain
     epochs = min(train.every, train.epochs) if train.fresh else train.epochs
     judges: list[State | None] = []
     if judges_of(params):
-        task = JudgeTask(table, keep_N, params.learner.slowed(train.lr_factor), epochs, params.seed)
+        task = JudgeTask(table, found.manifest.keep_N, params.learner.slowed(train.lr_factor), epochs, params.seed)
         for state in map(train_judge, task, range(judges_of(params))):
             judges.append(state)
             advance()
@@ -186,8 +196,9 @@ def fit_panel(
         )
     middle_C = tuple(
         float(np.sort(loss)[(len(loss) - 1) // 2]) if len(loss) else -1.0
-        for loss in (votes.loss_N[table.labels == label] for label in range(table.classes))
+        for loss in (found.own.loss_N[table.labels == label] for label in range(table.classes))
     )
+    triggers = triggers_of(found.findings)
     about = About(
         version=version,
         recipe=recipe,
@@ -196,12 +207,13 @@ def fit_panel(
         selftrain=params.selftrain,
         seed=params.seed,
         middle_C=middle_C,
-        voters=tuple(votes.voters),
+        voters=tuple(found.own.voters),
         judges=len(judges),
+        triggers=tuple(trigger.about for trigger in triggers),
         parameters_sha256=params.sha256(),
         fitted_sha256=fitted_sha256,
     )
-    return Panel(about, stored[: len(voters)], stored[len(voters) :])
+    return Panel(about, stored[: len(voters)], stored[len(voters) :], triggers)
 
 
 def judges_of(params: Params) -> int:
@@ -232,6 +244,7 @@ class Bench:
         first, judges = learners[: self.quorum], learners[self.voters :]
         self.first = self._together([*first, *judges])
         self.rest = self._together(learners[self.quorum : self.voters])
+        self.detector = self._detector(panel.triggers, device)
         self.middle_C = np.array(panel.about.middle_C, np.float32)
         if len(self.middle_C) != self.classes:
             raise BadInput(f"voters: {len(self.middle_C)} middle losses for {self.classes} classes; save them again")
@@ -245,6 +258,13 @@ class Bench:
         except BadParams as error:
             raise BadInput(f"voters: {error}") from error
         return learner
+
+    def _detector(self, triggers: Sequence[Trigger], device: str) -> Detector:
+        recipe, learner = self.about.recipe, self.about.learner.model_copy(update={"device": device, "threads": 1})
+        try:
+            return Detector(triggers, recipe.shape, recipe.modality, learner, self.about.seed)
+        except BadParams as error:
+            raise BadInput(f"voters: {error}") from error
 
     def _together(self, learners: Sequence[Learner]) -> Asked:
         """Asks all of them: inputs of n rows -> float32 [n, C] of each. Perceptrons are made one network."""
@@ -281,28 +301,14 @@ class Bench:
         if len(doubted) and self.quorum < self.voters:
             for voter, said_nC in enumerate(self.rest(inputs[doubted]), self.quorum):
                 prediction_Vn[voter, doubted], loss_Vn[voter, doubted], _ = as_ballot(said_nC, label_n[doubted])
-        voters = [*self.about.voters, *((-1, number) for number in range(len(more)))]
+        voters = [*self.about.voters, *((EXTERNAL, number) for number in range(len(more)))]
         asked_n = (prediction_Vn != UNASKED).sum(axis=0)
         loss_n = (loss_Vn.sum(axis=0, dtype=np.float64) / asked_n).astype(np.float32)
-        counts_nC = count_votes(prediction_Vn, self.classes)
-        vote_n = counts_nC.argmax(axis=1)
-        agreement_n = counts_nC[np.arange(rows), vote_n]
-        support_n = counts_nC[np.arange(rows), label_n]
         lower_n = loss_n <= self.middle_C[label_n]
-        keep_n = (support_n == agreement_n) & (agreement_n >= self.about.vote.least_agreement)
-        vote_n = np.where(support_n == agreement_n, label_n, vote_n)  # of equals the given label: it is the row's own
-        if self.about.vote.lower_half:
-            keep_n |= lower_n
-        votes = RowVotes(voters, prediction_Vn, loss_n, vote_n, agreement_n, support_n, lower_n, keep_n)
+        votes = count_rows(voters, prediction_Vn, loss_n, label_n, lower_n, self.classes, self.about.vote, None)
         smoothed_nC: FloatArray | None = np.stack(said[self.quorum :]).mean(axis=0) if self.judges else None
-        return votes, decide(table, votes, smoothed_nC, self.about.selftrain.tolerance)
-
-
-def as_ballot(probability_nC: FloatArray, label_n: IntArray) -> Ballot:
-    """One voter's say from its class probabilities, float [n, C]."""
-    given_n = probability_nC[np.arange(len(label_n)), label_n]
-    loss_n = -np.log(np.clip(given_n, LEAST_PROBABILITY, 1.0)).astype(np.float32)
-    return Ballot(probability_nC.argmax(axis=1).astype(np.int64), loss_n, None)
+        findings = self.detector.findings(inputs, label_n)
+        return votes, decide(table, votes, smoothed_nC, self.about.selftrain.tolerance, findings)
 
 
 def _sound(said: list[FloatArray]) -> list[FloatArray]:
@@ -315,8 +321,3 @@ def _sound(said: list[FloatArray]) -> list[FloatArray]:
                 f"its weights are damaged: save the voters again (--save-voters)"
             )
     return said
-
-
-def summary_of(about: About) -> Mapping[str, Any]:
-    """Who the voters are, for reports."""
-    return {"fitted to": about.fitted_sha256, "voters": len(about.voters), "judges": about.judges}

@@ -10,6 +10,7 @@ from sanitize.io.atomic import atomic_write
 from sanitize.params import load_params
 from sanitize.progress import step
 from sanitize.resume import resumable
+from sanitize.signal import refuse_without_signal
 from sanitize.weights import write_weights
 from stages.common import read_training, stage_app
 
@@ -34,6 +35,7 @@ def main(
             counted, verdicts, ballots = collect_votes(
                 table, found, given.learner, given.vote, given.seed, map=map, advance=advance
             )
+        refuse_without_signal(table, found, counted, given.learner, given.vote, given.seed, map=map, origin=str(train))
         names = [f"voter_{run}_{component}" for run, component in counted.voters]
         states = {name: ballot.state for name, ballot in zip(names, ballots, strict=True)}
         with atomic_write(votes, components, voters) as (votes_draft, components_draft, voters_draft):

@@ -119,7 +119,7 @@ def test_the_ratio_by_hand():
     """One feature: the group at 2, the classes at 0 and 4; the group's spread is at most the wider class's."""
     group, low, high = ([[1.0], [3.0]], [[-1.0], [1.0]], [[4.0], [4.0]])
     moments = [_moments(np.array(rows, np.float32)) for rows in (group, low, high)]
-    ratio = _likelihood_ratio(moments[0], moments[1:], 1)
+    ratio = _likelihood_ratio(moments[0], moments[1:], 1).ratio
     variances = 1 + FLOOR, 1 + FLOOR, FLOOR
     logs = [-0.5 * ((3 - m) ** 2 / v + np.log(v)) for m, v in zip((2, 0, 4), variances, strict=True)]
     assert ratio(np.array([[3.0]], np.float32), np.array([0])) == pytest.approx([logs[0] - max(logs[1:])])
@@ -129,6 +129,6 @@ def test_the_feature_that_tells_is_the_one_kept():
     """Of three features the middle one; the ratio then looks at nothing else."""
     group, other = np.zeros((4, 3), np.float32), np.zeros((4, 3), np.float32)
     group[:, 1] = 1
-    ratio = _likelihood_ratio(_moments(group), [_moments(other), _moments(other)], 1)
+    ratio = _likelihood_ratio(_moments(group), [_moments(other), _moments(other)], 1).ratio
     asked = np.array([[9, 1, 9], [0, 0, 0]], np.float32)
     assert ratio(asked, np.array([0]))[0] > 0 > ratio(asked, np.array([1]))[0]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from sanitize.coherence import Finding, Group
+from sanitize.common_features import Cluster
 from sanitize.data.seeds import stream
 from sanitize.data.table import Table
 from sanitize.execution import inline
@@ -51,7 +52,7 @@ def test_two_honest_kinds():
 
 def test_both_kinds_were_looked_at():
     task = HuntTask(table_of(), np.ones(200, np.bool_), [], NEAREST, PARAMS.coherence, 1, 0)
-    clusters = [rows.tolist() for rows in look_for_clusters(task, 1)]
+    clusters = [cluster.rows.tolist() for cluster in look_for_clusters(task, 1)]
     assert TRIGGER in clusters and HONEST in clusters
 
 
@@ -70,7 +71,8 @@ def test_switched_off_and_too_few_rows(changed):
 def test_no_network_sees_the_clusters_that_it_is_asked_about(monkeypatch):
     spy = Spy([0.9, 0.1])
     monkeypatch.setattr("sanitize.hunt.make_learner", lambda *_: spy)
-    unseen = [[(1, np.array(TRIGGER)), (0, np.arange(10))], [(1, np.array(HONEST))]]
+    trigger, first, honest = (Cluster(np.array(rows), 1.0, 0.0) for rows in (TRIGGER, range(10), HONEST))
+    unseen = [[(1, trigger), (0, first)], [(1, honest)]]
     task = HuntTask(table_of(), np.arange(200) != 50, unseen, NEAREST, PARAMS.coherence, 1, 0)
     said = [predict_unseen(task, number) for number in (0, 1)]
     assert spy.fitted == [set(range(200)) - {50, *TRIGGER, *range(10)}, set(range(200)) - {50, *HONEST}]

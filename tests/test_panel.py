@@ -8,11 +8,11 @@ import pyarrow.parquet as pq
 import pytest
 from safetensors.numpy import save_file
 
-from sanitize.boosting import vote_on_rows
+from sanitize.boosting import UNASKED, as_ballot, vote_on_rows
 from sanitize.data.table import Table
 from sanitize.errors import BadInput
 from sanitize.learners.base import make_learner
-from sanitize.panel import UNASKED, Bench, as_ballot, load_panel
+from sanitize.panel import Bench, load_panel
 from tests import small
 from tests.voters import scored, vector_voters
 
