@@ -134,7 +134,7 @@ RULE = "trigger/0/rule/0/"
         (lambda about, arrays: arrays.pop(RULE + "bar"), "a trigger's rule with the arrays"),
         (lambda about, arrays: arrays[RULE + "feature_F"].__setitem__(0, WIDTH), "beyond 8 features"),
         (lambda about, arrays: arrays[RULE + "feature_F"].__setitem__(0, -1), "beyond 8 features"),
-        (lambda about, arrays: arrays[RULE + "mean_3F"].__setitem__(0, np.nan), "mean_3F is float64"),
+        (lambda about, arrays: arrays[RULE + "mean_3F"].__setitem__(0, np.nan), "mean_3F is nan"),
         (lambda about, arrays: arrays[RULE + "variance_3F"].__setitem__(0, 0), "not positive"),
         (lambda about, arrays: arrays.update({RULE + "bar": np.array([[1.0]])}), "bar is float64"),
         (lambda about, arrays: about["triggers"][0].update(label=2), "a trigger of class 2, of 2 classes"),
