@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from sanitize.errors import MendableError
-from sanitize.runtime.limits import limit_of
+from sanitize.runtime.limits import is_out_of_memory, limit_of
 from sanitize.runtime.printing import say, say_document, say_error
 from sanitize.whereabouts import reached
 
@@ -25,7 +25,8 @@ def reported(as_json: bool) -> Iterator[None]:
     try:
         yield
     except MendableError as error:
-        _leave(error, error.exit_code, as_json)
+        limit = None if is_out_of_memory(error) else limit_of(error.__cause__)  # of memory it says more itself
+        _leave(limit or error, error.exit_code, as_json)
     except KeyboardInterrupt:
         _leave("interrupted; no file is half-written", INTERRUPTED, as_json)
     except Exception as error:
@@ -34,9 +35,8 @@ def reported(as_json: bool) -> Iterator[None]:
             _leave(limit, FAILED, as_json)
         if isinstance(error, OSError):
             _leave(f"{error}; free the place or its space, or name another", FAILED, as_json)
-        say(
-            *traceback.format_exc().splitlines()
-        )  # a fault of ours: Python's own exit code for it, 1, would read as a verdict
+        # A fault of ours: Python's own exit code for it, 1, would read as a verdict.
+        say(*traceback.format_exc().splitlines())
         _leave(f"this is a fault in sanitize, please report it: {error!r}", FAILED, as_json)
 
 

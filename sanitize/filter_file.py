@@ -138,7 +138,7 @@ def filter_file(
             names = [shard.name for shard in shards.shards]
             contents = {} if shards.single else dict.fromkeys(rows_at.values(), names)
             staging.commit({"key": key, "summary": done.plain()}, contents)
-        except MendableError:
+        except (MendableError, OSError):
             staging.keep = staging.keep and memory.fitted
             _tell_kept(staging, tell)
             raise

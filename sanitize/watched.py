@@ -7,6 +7,7 @@ that a second process costs milliseconds. On Linux alone; elsewhere the command 
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import signal
 import sys
@@ -113,7 +114,7 @@ def _stand_by(
         if ended:
             status = found
     code = os.waitstatus_to_exitcode(status)
-    if code >= 0:
+    if code >= 0 and board.stage != "working":  # otherwise it was not this package that ended it
         raise SystemExit(code)
     if -code in handed_on:
         if -code == signal.SIGINT and board.stage == "answered":  # a second one, when it had told of the first
@@ -123,24 +124,32 @@ def _stand_by(
         signal.signal(-code, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, (-code,))
         os.kill(os.getpid(), -code)
-    message = _message(-code, board, _tidied(board, outputs), want_of_memory)
+    message = _message(code, board, _tidied(board, outputs), want_of_memory)
     if board.stage == "answered":  # stdout holds a document already, if it is to hold one
         say_error("sanitize", message)
         raise SystemExit(FAILED)
     raise BadInput(message)
 
 
-def _message(number: int, board: Board, outcome: str, want_of_memory: str) -> str:
-    try:
-        name = signal.Signals(number).name
-    except ValueError:
-        name = f"signal {number}"
+def _message(code: int, board: Board, outcome: str, want_of_memory: str) -> str:
+    """What to tell of a child that ended by a signal, or of itself with an exit code that is none of ours."""
     where, reading = _where([line for line in board.lines() if line.kind == "doing"])
+    if code >= 0:
+        return (
+            f"a library has ended the process with exit code {code}{where}, most likely because memory or threads ran "
+            f"out; {outcome}; raise ulimit -v and ulimit -u, or {want_of_memory}"
+        )
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:
+        name = f"signal {-code}"
     if name == "SIGKILL":
-        return f"the process was killed{where}, most likely for want of memory; {outcome}; {want_of_memory}"
+        return f"the process was killed{where}, most likely because memory ran out; {outcome}; {want_of_memory}"
     if name in CRASHES:
         cause = f"a file is {'probably' if reading else 'perhaps'} damaged or made to do harm"
         remedy = "check the file or leave it out; if it is sound, please report this"
+        if resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY:
+            cause = f"memory may have run out (ulimit -v is set), or {cause}"
     else:
         cause, remedy = "another program or a limit of the system has ended it", "run it again"
     return f"the process ended by {name}{where}; {cause}; {outcome}; {remedy}"

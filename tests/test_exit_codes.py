@@ -11,7 +11,10 @@ from sanitize.runtime.limits import REMEDIES
 
 def failed(cause):
     """As a map tells what its task met."""
-    error = RuntimeError(f"task 3 of 16 failed: {cause!r}")
+    return caused(RuntimeError(f"task 3 of 16 failed: {cause!r}"), cause)
+
+
+def caused(error, cause):
     error.__cause__ = cause
     return error
 
@@ -32,6 +35,9 @@ def failed(cause):
         (RuntimeError("can't start new thread"), 3, f"can't start new thread: {REMEDIES[11]}"),
         (failed(MemoryError("Unable to allocate 3 GiB")), 3, f"Unable to allocate 3 GiB: {REMEDIES[12]}"),
         (failed(OSError(27, "File too large")), 3, f"[Errno 27] File too large: {REMEDIES[27]}"),
+        (caused(BadInput("a is no parquet"), OSError(24, "Too many")), 3, f"[Errno 24] Too many: {REMEDIES[24]}"),
+        (caused(BadInput("the GPU is full"), RuntimeError("CUDA out of memory")), 3, "the GPU is full"),
+        (caused(BadInput("a is no parquet"), ValueError("footer")), 3, "a is no parquet"),
         (ValueError("x"), 3, "this is a fault in sanitize, please report it: ValueError('x')"),
     ],
 )

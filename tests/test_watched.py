@@ -152,7 +152,7 @@ def test_a_child_that_crashes(ground, tmp_path, by, moment):
     message = assert_told(process.returncode, out, err, folder, by, whole)
     if moment == "drafts":
         assert f"{ground / 'large.parquet'}" in message
-    remedies = {"SIGKILL": "for want of memory", "SIGTERM": "another program or a limit of the system has ended it"}
+    remedies = {"SIGKILL": "because memory ran out", "SIGTERM": "another program or a limit of the system has ended it"}
     assert remedies.get(by, "damaged or made to do harm") in message
     again = python(*SANITIZE[1:], *args(ground), cwd=folder)
     assert again.returncode == 0 and content(folder) == whole
@@ -300,7 +300,7 @@ def test_what_was_fitted_is_kept_and_gone_on_with(tmp_path):
     place = tmp_path / "out" / ".kept.sanitize"
     assert process.returncode == 3
     assert err.splitlines()[-1] == (
-        f"sanitize: the process was killed after it read {source} (row group 2), most likely for want of memory; "
+        f"sanitize: the process was killed after it read {source} (row group 2), most likely because memory ran out; "
         f"nothing was written, and what stood at the outputs is untouched; {place}: what is done is kept there; "
         "--resume goes on from it; give it fewer --workers, or fit to a part of the rows (--fit-rows N)"
     )
@@ -437,3 +437,17 @@ def test_where_no_second_process_starts_it_is_one(monkeypatch, capsys):
         "file crashes the reader there will be no message\n"
     )
     assert signal.SIGTERM not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+def test_a_library_that_ends_the_process_is_no_verdict(tmp_path):
+    """OpenBLAS leaves with 1 where it gets no memory: exit code 1 would read as a limit that was exceeded."""
+    code = (
+        "import os; from sanitize.exit_codes import reported; from sanitize.watched import watched\n"
+        "with reported(False), watched(True, want_of_memory='use less'): os._exit(1)\n"
+    )
+    done = python("-c", code)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr == (
+        "sanitize: a library has ended the process with exit code 1, most likely because memory or threads ran out; "
+        "nothing was written, and what stood at the outputs is untouched; raise ulimit -v and ulimit -u, or use less\n"
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 
-OUT_OF_MEMORY = ("OutOfMemoryError", "out of memory", "ALLOC_FAILED", "can't allocate memory", "std::bad_alloc")
+OUT_OF_MEMORY = ("OutOfMemoryError", "out of memory", "ALLOC_FAILED", "t allocate memory", "std::bad_alloc")
 NO_THREAD = ("can't start new thread", "pthread_create", "Resource temporarily unavailable")
 REMEDIES = {
     errno.EMFILE: "this process may have no more open files; raise ulimit -n",
@@ -20,14 +20,14 @@ def is_out_of_memory(error: BaseException | None) -> bool:
     return any(_lacks_memory(found) for found in _behind(error))
 
 
-def limit_of(error: BaseException) -> str | None:
+def limit_of(error: BaseException | None) -> str | None:
     """Which limit of the system the error, or one behind it, has met, and what to do; None = it is something else."""
     for found in _behind(error):
         if _lacks_memory(found):
             return f"{_said(found)}: {REMEDIES[errno.ENOMEM]}"
         if isinstance(found, OSError) and found.errno in REMEDIES:
             return f"{_said(found)}: {REMEDIES[found.errno]}"
-        if isinstance(found, RuntimeError) and any(words in str(found) for words in NO_THREAD):
+        if any(words in str(found) for words in NO_THREAD):
             return f"{_said(found)}: {REMEDIES[errno.EAGAIN]}"
     return None
 
