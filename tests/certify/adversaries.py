@@ -1,12 +1,13 @@
 """Attackers of files: a training file is changed within a poisoning size and certified again; predictions must stay.
 
-All go through `certify_file` on parquet files. `python -m tests.certify.adversaries [COUNT] [METHOD …]` tries COUNT of
+All go through `certify_file` on parquet files. `python -m tests.certify.adversaries [METHOD …] [--count N]` tries N of
 them against each method and prints how many predictions were certain, and how many of those changed: none may.
 """
 
 # N training rows, M test rows
 from __future__ import annotations
 
+import argparse
 import sys
 import tempfile
 from collections import Counter
@@ -80,7 +81,7 @@ def world(method: str, number: int) -> World:
         "radius": None if draw.random() < 0.4 else float(draw.integers(0, 5)),
         "distance": str(draw.choice(["l1", "l2", "cosine"], p=[0.6, 0.2, 0.2])),
         "poisoning_sizes": SIZES,
-        "labels_fixed": False,
+        "device": "cpu",
     }
     model = "logistic_regression" if draw.random() < 0.2 else "sklearn.naive_bayes:GaussianNB"
     ensemble = {"members": int(draw.integers(3, 12)), "degree": int(draw.integers(1, 4)), "bag": 3, "alpha": 0.05}
@@ -202,12 +203,16 @@ def tried(folder: Path, method: str, worlds: range, each: int, bold: int = 0) ->
 
 def main() -> int:
     """A sweep by hand."""
-    each, methods = 10, sys.argv[2:] or METHODS
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 500
-    failed = 0
+    parser = argparse.ArgumentParser(prog="python -m tests.certify.adversaries")
+    parser.add_argument("methods", nargs="*", default=METHODS)
+    parser.add_argument("--count", type=int, default=500)
+    parser.add_argument("--first", type=int, default=1000, help="number of the first world")
+    given = parser.parse_args()
+    failed, each = 0, 10
     with tempfile.TemporaryDirectory() as folder:
-        for method in methods:
-            counts, wrong = tried(Path(folder), method, range(1000, 1000 + count // each), each)
+        for method in given.methods:
+            worlds = range(given.first, given.first + given.count // each)
+            counts, wrong = tried(Path(folder), method, worlds, each)
             print(f"{method}: {dict(counts)}, broken {len(wrong)}", flush=True)
             print("\n".join(wrong[:10]))
             failed += len(wrong)
