@@ -32,7 +32,8 @@ def main(dataset: str, ensemble: str, out: Path, params: Path = HERE / "params.y
         raise BadParams(f"ENSEMBLE is {ensemble!r}; must be dpa-PARTS or bagging-ROWS, such as dpa-1000")
     rows, value, seed = vectors(settings, chosen, settings.ensemble_test_rows), int(number), settings.seed
     train, test = (part.astype(np.float32) / np.float32(255) for part in (rows.train, rows.test))
-    table = Table(np.arange(len(train)), train, rows.labels, rows.class_names, "vector")
+    names = tuple(map(str, range(len(rows.class_names))))  # of the labels' hashes: the split does not hang on words
+    table = Table(np.arange(len(train)), train, rows.labels, names, "vector")
     shares = partition_shares(table, value, 1, seed) if kind == "dpa" else bag_shares(
         len(table), value, settings.bags, seed
     )  # fmt: skip

@@ -115,6 +115,41 @@ def test_no_attacker_of_knn_reaches_below_it(rows, classes, k):
         met(world, "knn", k=k)
 
 
+def with_unseen(world, more):
+    """The same rows, and candidates of `more` labels that nobody has, below all others in ties."""
+    raised = [
+        [(place, label + more) for place, label in part] for part in (world.rows, world.candidates, world.queries)
+    ]
+    places = dict.fromkeys(place for place, _ in raised[1])
+    new = [(place, label) for place in places for label in range(more)]
+    return World(raised[0], [*raised[1], *new], raised[2], world.classes + more)
+
+
+@pytest.mark.parametrize(("method", "rule"), [("rnn", {"radius": 1.0}), ("knn", {"k": 3})])
+def test_one_column_of_zeros_stands_for_all_labels_that_nobody_has(method, rule):
+    """Two unseen labels come in; the certificate counts one. That of single tests is the same without any."""
+    for small in worlds(6, 2, 4, 6):
+        world = with_unseen(small, 2)
+        votes, labels = world.votes(method, **rule), world.labels
+        assert not votes[:, :2].any()
+        alone = certified_accuracy(predict(votes), labels, certified_sizes(votes), [1, 2])
+        assert np.array_equal(alone, certified_accuracy(
+            predict(votes[:, 2:]), labels - 2, certified_sizes(votes[:, 2:]), [1, 2]
+        ))  # fmt: skip
+        found = budgets.label_budgets(votes[:, 1:], labels - 1, [1, 2], method=method)
+        for size, certain in zip((1, 2), certified(found.accuracy, 4), strict=True):
+            assert certain <= slow.least_right(world.queries, world.rows, world.candidates, size, 4, **rule)
+
+
+def test_an_unseen_label_can_break_what_holds_for_known_ones():
+    """Two tests of two labels, three votes each, e = 3: known labels need R_1 + A_0 >= 4 and R_0 + A_1 >= 3, 7 in all, of
+    6. Three additions of an unseen label and one removal of each topple both."""
+    votes, labels = np.array([[0, 0, 3], [0, 3, 0]], np.int32), np.array([2, 1])
+    known = budgets.label_budgets(votes[:, 1:], labels - 1, [3], method="rnn")
+    unseen = budgets.label_budgets(votes, labels, [3], method="rnn")
+    assert (certified(known.accuracy, 2), certified(unseen.accuracy, 2)) == ([1], [0])
+
+
 def test_an_attacker_of_knn_reaches_it():
     """Three tests, far apart, labels 1, 3, 5, each with five of its own label and two of the label below among its
     seven nearest: gap 4. By this argument budgets of 2 topple two tests. Two additions do push two votes out of one
