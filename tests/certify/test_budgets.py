@@ -142,8 +142,8 @@ def test_one_column_of_zeros_stands_for_all_labels_that_nobody_has(method, rule)
 
 
 def test_an_unseen_label_can_break_what_holds_for_known_ones():
-    """Two tests of two labels, three votes each, e = 3: known labels need R_1 + A_0 >= 4 and R_0 + A_1 >= 3, 7 in all, of
-    6. Three additions of an unseen label and one removal of each topple both."""
+    """Two tests of two labels, three votes each, e = 3: known labels need R_1 + A_0 >= 4 and R_0 + A_1 >= 3, which is 7
+    of 6. Three additions of an unseen label and one removal of each topple both."""
     votes, labels = np.array([[0, 0, 3], [0, 3, 0]], np.int32), np.array([2, 1])
     known = budgets.label_budgets(votes[:, 1:], labels - 1, [3], method="rnn")
     unseen = budgets.label_budgets(votes, labels, [3], method="rnn")
