@@ -28,6 +28,7 @@ from sanitize.filter_summary import Seen, Summary, Unreadable
 from sanitize.filter_tally import Tally
 from sanitize.filtering import Steps, no_steps
 from sanitize.io.destinations import local_path, refuse_outputs, refuse_suffix
+from sanitize.io.given import code_of
 from sanitize.io.remote import is_remote
 from sanitize.io.transaction import Transaction
 from sanitize.panel import FILE, load_panel
@@ -189,6 +190,7 @@ def _key(params: Params, options: Options, digest: str, places: Mapping[str, str
         "input": digest,
         "parameters": hashlib.sha256(text.encode()).hexdigest(),
         "version": f"{code_version()} pyarrow {pa.__version__}",
+        "model": json.dumps(code_of(params.learner.model), sort_keys=True),
         "processor": processor(),
         "outputs": json.dumps(places, sort_keys=True),
     }

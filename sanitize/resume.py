@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sanitize.execution import LocalProcesses, OrderedMap, make_map
+from sanitize.io.given import code_of
 from sanitize.io.locks import FOLDER, writing
 from sanitize.params import Params
 from sanitize.scratch import Remembered
@@ -40,7 +41,7 @@ def resumable(name: str, params: Params, *outputs: Path, soon: bool = False) -> 
     """
     run = map_of(params, soon=soon)
     with writing(*outputs):
-        remembered = Remembered(run, outputs[0].parent / FOLDER / name)
+        remembered = Remembered(run, outputs[0].parent / FOLDER / name, code=code_of(params.learner.model))
         try:
             yield remembered
         except BaseException:

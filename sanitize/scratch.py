@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
@@ -108,13 +108,17 @@ class Remembered:
     run      the map that computes
     folder   is made, for this user alone; whoever asked for the run removes it when all is done
     tell     called with what a person should know: that a run goes on
+    code     digests of code outside of this package that decides the results
     Raises   BadInput: the folder cannot be made or written to, or another user can write to it
     Workers write their results themselves where they see the folder, as soon as they have them; the results of others
     are written when they arrive. Tasks may keep notes on their way: see `notes`.
     """
 
-    def __init__(self, run: OrderedMap, folder: Path, tell: Callable[[str], None] = say) -> None:
+    def __init__(
+        self, run: OrderedMap, folder: Path, tell: Callable[[str], None] = say, code: Mapping[str, Any] | None = None
+    ) -> None:
         self.run = run
+        self.code = code or {}
         self.folder = folder.absolute()
         self.tell = tell
         self.token = secrets.token_hex(16)

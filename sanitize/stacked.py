@@ -21,7 +21,7 @@ from sanitize.learners.base import Learner
 from sanitize.learners.nets import mlp
 from sanitize.learners.proof import ROWS, far, other_layers
 from sanitize.learners.torch_learner import TorchLearner
-from sanitize.runtime.notices import say
+from sanitize.runtime.notices import notice
 
 BLOCK = 1024  # rows at once: ten MiB of hidden units for each thread
 EPSILON = 1e-5  # of torch's batch norm
@@ -59,7 +59,7 @@ def stacked(learners: Sequence[Learner]) -> Stacked | None:
         difference = _other_logits(made, perceptrons)
         if difference is None:
             return made
-    say(f"learner.net 'mlp': networks are asked one by one, which is slower; all at once would differ ({difference})")
+    notice(f"learner.net 'mlp': networks are asked one by one, slower; all at once would differ ({difference})")
     return None
 
 

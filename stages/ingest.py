@@ -6,7 +6,8 @@ from pathlib import Path
 
 from sanitize.data.ingest import load_source
 from sanitize.data.parquet import write_arrow
-from sanitize.params import load_params
+from sanitize.io.given import placed
+from sanitize.params import DataParams, load_params
 from stages.common import stage_app
 
 app = stage_app("ingest")
@@ -20,7 +21,8 @@ def main(
 ) -> None:
     """Write the source's train and test rows; without test rows, test has train's columns and no rows."""
     chosen = load_params(params)
-    splits = load_source(chosen.data, chosen.seed)
+    data = DataParams.model_validate(placed(chosen.data.model_dump(), "data"))
+    splits = load_source(data, chosen.seed)
     write_arrow(splits.train, train)
     write_arrow(splits.train.schema.empty_table() if splits.test is None else splits.test, test)
 

@@ -14,7 +14,8 @@ from sanitize.data.table import IntArray, Table
 from sanitize.data.truth import write_truth
 from sanitize.errors import BadInput
 from sanitize.io.atomic import atomic_write
-from sanitize.params import Params, load_params
+from sanitize.io.given import placed
+from sanitize.params import AttackParams, Params, load_params
 from stages.common import stage_app
 
 app = stage_app("poison")
@@ -49,7 +50,7 @@ def main(
 
 
 def _attack(given: Params, train: Path, test: Path, poisoned: Path, triggered: Path, truth: Path) -> None:
-    attack = find(given.attack)
+    attack = find(AttackParams.model_validate(placed(given.attack.model_dump(), "attack")))
     label, inputs, size = given.data.label, given.data.inputs, given.data.image_size
     before = read_arrow(train)
     rows, columns = decode_table(before, label=label, inputs=inputs, image_size=size, origin=str(train))

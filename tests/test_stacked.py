@@ -90,7 +90,7 @@ def test_an_edit_is_in_what_they_say(name, monkeypatch, capsys):
     made, inputs = learners()
     before = [learner.probabilities(inputs) for learner in made]
     assert stacked(made) is None
-    assert capsys.readouterr().err.startswith("learner.net 'mlp': networks are asked one by one, which is slower")
+    assert capsys.readouterr().err.startswith("learner.net 'mlp': networks are asked one by one, slower")
     for learner, right in zip(made, before, strict=True):
         np.testing.assert_array_equal(learner.probabilities(inputs), right)
 

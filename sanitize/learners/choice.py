@@ -22,7 +22,7 @@ from sanitize.learners.proof import DECAY, ROWS, Probe, other_arithmetic, other_
 from sanitize.learners.replay import Lane
 from sanitize.learners.resident import Resident
 from sanitize.learners.torch_engine import TorchEngine
-from sanitize.runtime.notices import say
+from sanitize.runtime.notices import notice
 
 Build = Callable[[tuple[int, ...], int], nn.Module]
 _weights = threading.Lock()  # networks draw their weights from the process's one generator
@@ -77,7 +77,7 @@ class Network:
                 _differences[key] = self._difference(rows)
         if _differences[key] is None:
             return self._fast(rows, batch)
-        say(
+        notice(
             f"learner.net {self.name!r} is run by PyTorch, which is slower: the {self._candidate(rows)} would give "
             f"another result ({_differences[key]})"
         )

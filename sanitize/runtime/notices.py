@@ -18,7 +18,7 @@ class Noted(NamedTuple):
     lines: list[str]
 
 
-def say(line: str) -> None:
+def notice(line: str) -> None:
     """A line on stderr, once per process; a worker's is said by the process that asked for the work."""
     if line in _said:
         return
@@ -42,5 +42,5 @@ def noted(function: Callable[..., Any], *given: Any) -> Noted:
 def told(answer: Noted) -> Any:
     """The result; its lines are said, each once however many workers have it."""
     for line in answer.lines:
-        say(line)
+        notice(line)
     return answer.result

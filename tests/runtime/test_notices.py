@@ -2,12 +2,12 @@
 
 from sanitize.execution import LocalProcesses
 from sanitize.runtime import notices
-from sanitize.runtime.notices import say
+from sanitize.runtime.notices import notice
 
 
 def remark(shared, task):
-    say("one line of a test")
-    say(f"line {task % 2} of a test")
+    notice("one line of a test")
+    notice(f"line {task % 2} of a test")
     return task
 
 

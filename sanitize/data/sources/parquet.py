@@ -14,11 +14,18 @@ def load(data: DataParams, seed: int) -> Splits:
 
     data     train: a parquet file; test: another, or null; label, inputs: column names, null = found
     seed     not used: the split is the user's
-    Raises   BadParams: data.train is null; BadInput: a file is missing or no parquet, a column is missing or cannot be
-             used, test has other columns or classes than train
+    Raises   BadParams: data.train is null, or an address; BadInput: a file is missing or no parquet, a column is
+             missing or cannot be used, test has other columns or classes than train
     """
     if data.train is None:
         raise BadParams("data.train is null; with data.source: parquet it must be a path; set it to your parquet file")
+    for key, path in (("train", data.train), ("test", data.test)):
+        if path is not None and "://" in path:
+            raise BadParams(
+                f"data.{key} is {path!r}; must be a path of this machine, since every run looks whether its "
+                f"content has changed; bring it here with `dvc import-url {path} {key}.parquet` and name that, or "
+                "use `sanitize filter`"
+            )
     train = read_arrow(data.train)
     columns = find_columns(train, label=data.label, inputs=data.inputs, origin=data.train)
     if data.test is None:
