@@ -6,13 +6,13 @@ It runs with every `dvc repro`, before all others; so it imports little, and is 
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import yaml
 
 from sanitize.errors import BadInput
 from sanitize.io.given import digests
+from sanitize.runtime.printing import say_error
 
 OUTPUTS = (Path("data/given/files.json"), Path("data/given/code.json"))
 
@@ -25,7 +25,7 @@ def main(params: Path = Path("params.yaml")) -> None:
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_text(json.dumps(found, indent=2, sort_keys=True) + "\n")
     except (OSError, ValueError, yaml.YAMLError) as error:
-        print(f"given: {error}", file=sys.stderr)
+        say_error("given", error)
         raise SystemExit(BadInput.exit_code) from error
 
 
