@@ -35,6 +35,7 @@ from sanitize.panel import FILE, load_panel
 from sanitize.params import Params
 from sanitize.runtime.processor import processor
 from sanitize.scratch import Remembered
+from sanitize.signal import refuse_unlike_fitted
 
 TENTHS = 10
 FITS = "fits"  # folder of the results of single learners
@@ -123,6 +124,12 @@ def filter_file(
                     progress,
                     memory,
                     pictures="report" in draft,
+                )
+            if options.voters is not None:
+                assert found.panel is not None
+                about, recipe = found.panel.about, found.recipe
+                refuse_unlike_fitted(
+                    tally.named, len(recipe.classes), about.skill, shards.address, recipe.inputs, recipe.label
                 )
             done = _summary(shards, found, tally, options, parameters, digest, bool(rows_at), began)
             if done.exceeded and not options.force:

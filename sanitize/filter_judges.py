@@ -94,20 +94,28 @@ class Rows:
 
 
 def laid_out(
-    rows: int, judged: IntArray, manifest: Manifest, votes: RowVotes, reason_n: Any, keep_n: Any, code_n: IntArray
+    rows: int,
+    judged: IntArray,
+    manifest: Manifest,
+    votes: RowVotes,
+    reason_n: Any,
+    keep_n: Any,
+    code_n: IntArray,
+    named_N: IntArray | None = None,
 ) -> Verdicts:
-    """Verdicts on all rows from those on the judged ones."""
+    """Verdicts on all rows from those on the judged ones; named_N: see `Bench.named`."""
     asked_N = (votes.prediction_VN != UNASKED).sum(axis=0)
-    counts = [np.full(rows, UNJUDGED, np.int64) for _ in range(4)]
-    for array, values in zip(counts, (votes.vote_N, votes.support_N, votes.agreement_N, asked_N), strict=True):
-        array[judged] = values
+    counts = [np.full(rows, UNJUDGED, np.int64) for _ in range(5)]
+    values = (votes.vote_N, votes.support_N, votes.agreement_N, asked_N, UNJUDGED if named_N is None else named_N)
+    for array, value in zip(counts, values, strict=True):
+        array[judged] = value
     suspicion_n = np.full(rows, np.nan)
     suspicion_n[judged] = manifest.suspicion_N
     keep_n[judged] = manifest.keep_N
     dropped = np.flatnonzero(~manifest.keep_N)
     reason_n[judged[dropped]] = [manifest.reason_N[row] for row in dropped]
-    vote_n, support_n, agreement_n, asked_n = counts
-    return Verdicts(keep_n, reason_n, suspicion_n, vote_n, support_n, agreement_n, asked_n, code_n)
+    vote_n, support_n, agreement_n, asked_n, named_n = counts
+    return Verdicts(keep_n, reason_n, suspicion_n, vote_n, support_n, agreement_n, asked_n, code_n, named_n)
 
 
 class RowScorer:
@@ -174,12 +182,13 @@ class RowScorer:
         if not len(judged):
             nothing = np.full(len(code_n), UNJUDGED, np.int64)
             blank = np.full(len(code_n), np.nan)
-            return Verdicts(keep_n, reason_n, blank, nothing, nothing, nothing, nothing, code_n)
+            return Verdicts(keep_n, reason_n, blank, nothing, nothing, nothing, nothing, code_n, nothing)
         if len(judged) < len(code_n):
             inputs = inputs[judged]
         more = [predictions.rows(first + place_n[judged]) for predictions in self.more]
         votes, manifest = bench.judge(inputs, panel_n[judged], more)
-        return laid_out(len(code_n), judged, manifest, votes, reason_n, keep_n, code_n)
+        named_n = bench.named(votes)
+        return laid_out(len(code_n), judged, manifest, votes, reason_n, keep_n, code_n, named_n)
 
     def picture(self, batch: pa.RecordBatch, row: int) -> NDArray[np.uint8] | None:
         """See `filter_pass.Judge`."""

@@ -183,6 +183,7 @@ def _plain(tally: Tally) -> dict[str, Any]:
         "reasons": dict(tally.reasons),
         "unjudged": dict(tally.unjudged),
         "classes": {name: counts for name, counts in tally.classes.items() if counts[0]},
+        "named": tally.named,
         "causes": tally.causes,
         "worst": worst,
     }
@@ -201,6 +202,7 @@ def _tally(plain: dict[str, Any]) -> Tally:
         Counter(plain["reasons"]),
         Counter(plain["unjudged"]),
         {name: (counts[0], counts[1]) for name, counts in plain["classes"].items()},
+        {name: (counts[0], counts[1], counts[2]) for name, counts in plain["named"].items()},
         {cause: (rows, example) for cause, (rows, example) in plain["causes"].items()},
         worst,
     )

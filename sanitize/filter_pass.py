@@ -168,7 +168,7 @@ def _pass_through(
                 if shard.mirror is not None:
                     masks.append(found.keep_n)
                 picture = partial(judge.picture, batch) if pictures else _no_picture
-                count_batch(tally, found, judge.labels, shown(shard.name), first, start, picture)
+                count_batch(tally, found, judge.labels, judge.classes, shown(shard.name), first, start, picture)
                 yield
                 if done % RELEASE_EVERY == 0:  # or what the pool keeps grows with the file, slowly
                     pa.default_memory_pool().release_unused()

@@ -6,7 +6,7 @@ from __future__ import annotations
 import heapq
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from sanitize.data.table import BoolArray, IntArray
 from sanitize.filtering import KEPT
+from sanitize.signal import Named, count_named
 
 UNJUDGED = -1
 UNREADABLE = "unreadable"  # the cause of rows that cannot be read
@@ -36,6 +37,8 @@ class Verdicts:
     agreement_n  int64 [n], voters that say `vote_n`; UNJUDGED likewise
     voters_n     int64 [n], voters that were asked; UNJUDGED likewise
     label_n      int64 [n], place of the given label among all class names; UNJUDGED where it is none
+    named_n      int64 [n], the label that most voters asked about every row say, a place in `classes`; UNJUDGED where a
+                 row was not judged, or was fitted to
     """
 
     keep_n: BoolArray
@@ -46,6 +49,7 @@ class Verdicts:
     agreement_n: IntArray
     voters_n: IntArray
     label_n: IntArray
+    named_n: IntArray
 
     def part(self, start: int, rows: int) -> Verdicts:
         """The verdicts on `rows` rows from `start` on."""
@@ -78,6 +82,7 @@ class Tally:
     reasons    rows rejected for each cause
     unjudged   rows kept without a verdict, for each cause
     classes    rows and rejected rows of each class
+    named      of each class: rows judged that bear it, rows of which it is named by voters that had not seen them, both
     causes     what is wrong with unreadable rows, without its values -> how many rows, and the first of them in full
     worst      the most suspicious rejected rows, a heap: (suspicion, -number, file, row, label, reason, picture)
     """
@@ -87,6 +92,7 @@ class Tally:
     reasons: Counter[str] = field(default_factory=Counter)
     unjudged: Counter[str] = field(default_factory=Counter)
     classes: dict[str, tuple[int, int]] = field(default_factory=dict)
+    named: dict[str, Named] = field(default_factory=dict)
     causes: dict[str, tuple[int, str]] = field(default_factory=dict)
     worst: list[Suspect] = field(default_factory=list)
 
@@ -109,6 +115,12 @@ class Tally:
         if before or len(self.causes) < CAUSES:
             self.causes[cause] = (before + rows, first)
 
+    def name(self, found: Mapping[str, Named]) -> None:
+        """Count what voters named; see `named`."""
+        for name, (bear, named, both) in found.items():
+            before = self.named.get(name, (0, 0, 0))
+            self.named[name] = (before[0] + bear, before[1] + named, before[2] + both)
+
     def suspect(self, row: Suspect) -> None:
         """Take a row among the worst, if it is one."""
         push = heapq.heappush if len(self.worst) < WORST else heapq.heappushpop
@@ -123,6 +135,7 @@ class Tally:
         for name, (rows, rejected) in other.classes.items():
             before = self.classes.get(name, (0, 0))
             self.classes[name] = (before[0] + rows, before[1] + rejected)
+        self.name(other.named)
         for cause, (number, example) in other.causes.items():
             self.blame(cause, number, example)
         for row in other.worst:
@@ -133,6 +146,7 @@ def count_batch(
     tally: Tally,
     found: Verdicts,
     labels: Sequence[str],
+    classes: Sequence[str],
     file: str,
     first: int,
     start: int,
@@ -141,6 +155,7 @@ def count_batch(
     """Count the verdicts on a batch of rows.
 
     labels   the names that labels are places of
+    classes  the names that votes are places of
     file     the rows' file; row `start` and on of it
     first    rows of the input before that file
     picture  row of the batch -> its image, or None
@@ -161,6 +176,7 @@ def count_batch(
     for place in np.flatnonzero(rows_C).tolist():
         rows, dropped = tally.classes.get(labels[place], (0, 0))
         tally.classes[labels[place]] = (rows + int(rows_C[place]), dropped + int(dropped_C[place]))
+    tally.name(_named(found, labels, classes))
     least = tally.worst[0][0] if len(tally.worst) == WORST else -1.0
     candidates = [row for row in rejected if found.suspicion_n[row] > least]  # NaN is not
     for row in sorted(candidates, key=lambda row: -found.suspicion_n[row])[:WORST]:
@@ -168,3 +184,15 @@ def count_batch(
         number = start + int(row)
         entry = (float(found.suspicion_n[row]), -first - number, file, number, label, found.reason_n[row])
         tally.suspect((*entry, Uncompared(picture(int(row)))))
+
+
+def _named(found: Verdicts, labels: Sequence[str], classes: Sequence[str]) -> dict[str, Named]:
+    """See `Tally.named`."""
+    asked = np.flatnonzero(found.named_n >= 0)
+    if not len(asked):
+        return {}
+    place = {name: number for number, name in enumerate(classes)}
+    class_L = np.array([place.get(name, UNJUDGED) for name in labels], np.int64)
+    label_n, named_n = class_L[found.label_n[asked]], found.named_n[asked]
+    counted = count_named(named_n, label_n, len(classes))
+    return {classes[number]: counts for number, counts in counted.items()}

@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from sanitize.boosting import EXTERNAL, UNASKED, RowVotes, as_ballot, count_rows
+from sanitize.boosting import EXTERNAL, UNASKED, RowVotes, as_ballot, count_rows, count_votes
 from sanitize.data.recipe import Recipe
 from sanitize.data.table import BoolArray, FloatArray, IntArray, Table
 from sanitize.errors import BadInput, BadParams
@@ -31,6 +31,7 @@ from sanitize.filtering import Filtered, Manifest, decide
 from sanitize.io.regular import refuse_irregular
 from sanitize.learners.base import Learner, make_learner
 from sanitize.params import LearnerParams, Params, SelftrainParams, VoteParams
+from sanitize.signal import agreement, count_named, unseen_shares
 from sanitize.triggers import Detector, Trigger, TriggerAbout, read_trigger, triggers_of
 
 KEY = "sanitize"
@@ -42,6 +43,8 @@ Asked = Callable[[NDArray[Any]], list[FloatArray]]
 class About(BaseModel):
     """What is stored beside the arrays.
 
+    skill              how much better than chance the voters were on rows they had not seen, 1 = always right; None =
+                       not known: files of versions before this do not have it
     middle_C           middle loss of every class in the fitted table, nats: below it a row is in the lower half
     parameters_sha256  of the parameters that the voters were fitted with
     fitted_sha256      of the input that they were fitted to
@@ -59,6 +62,7 @@ class About(BaseModel):
     voters: tuple[tuple[int, int], ...] = Field(min_length=1, max_length=100_000)
     judges: int = Field(ge=0, le=16)
     triggers: tuple[TriggerAbout, ...] = Field((), max_length=10_000)
+    skill: float | None = Field(None, ge=-1, le=1)
     parameters_sha256: str = Field(pattern="^[0-9a-f]{64}$")
     fitted_sha256: str = Field(pattern="^[0-9a-f]{64}$")
 
@@ -210,10 +214,16 @@ def fit_panel(
         voters=tuple(found.own.voters),
         judges=len(judges),
         triggers=tuple(trigger.about for trigger in triggers),
+        skill=skill_of(unseen_shares(found.partition, found.own, table.classes).argmax(axis=1), table),
         parameters_sha256=params.sha256(),
         fitted_sha256=fitted_sha256,
     )
     return Panel(about, stored[: len(voters)], stored[len(voters) :], triggers)
+
+
+def skill_of(named_N: IntArray, table: Table) -> float:
+    """How much better than chance the classes named, int64 [N], are: 1 = always the given label."""
+    return float(np.clip(agreement(count_named(named_N, table.labels, table.classes), table.classes).skill, -1, 1))
 
 
 def judges_of(params: Params) -> int:
@@ -275,6 +285,14 @@ class Bench:
             if together is not None:
                 return lambda inputs: _sound(list(together.probabilities(inputs)))
         return lambda inputs: _sound([learner.probabilities(inputs) for learner in learners])
+
+    def named(self, votes: RowVotes) -> IntArray:
+        """What most of the voters say that are asked about every row, int64 [n]; of equals the first class.
+
+        Unlike the vote it does not look at the given label.
+        """
+        named_n: IntArray = count_votes(votes.prediction_VN[: self.quorum], self.classes).argmax(axis=1)
+        return named_n
 
     def judge(
         self, inputs: NDArray[Any], label_n: IntArray, more: Sequence[FloatArray] = ()

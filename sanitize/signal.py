@@ -17,7 +17,7 @@ table's own. Not in the papers.
 # N rows, V voters, C classes, n rows asked about
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -36,7 +36,12 @@ CLEAR = 2.75  # deviations above chance: of a thousand sets without a signal thr
 BLOCKS = 8
 NO_BLOCK = -1
 LEAST_VARIANCE = 1e-12  # of chance, where said_nC is in 0..1: below it what differs is rounding
+UNKNOWN_SKILL = 0.5  # of voters whose file does not tell it
+SURE = 3.0  # deviations
 MOST_ROWS = 20_000  # that blocks are dealt from
+
+
+Named = tuple[int, int, int]  # of a class: rows that bear it, rows of which it is named, both
 
 
 class NoSignal(BadInput):
@@ -44,16 +49,23 @@ class NoSignal(BadInput):
 
     figures  both, in words
     origin   where the rows come from; inputs, label: the columns' names; "" and () = not known
+    voters   whether they were fitted before, to other rows
     """
 
-    def __init__(self, figures: str, origin: str = "", inputs: Sequence[str] = (), label: str = "") -> None:
+    def __init__(
+        self, figures: str, origin: str = "", inputs: Sequence[str] = (), label: str = "", *, voters: bool = False
+    ) -> None:
         self.figures = figures
         what = f"the inputs ({', '.join(map(repr, inputs))})" if inputs else "the inputs"
         which = f"the label {label!r}" if label else "the label"
+        cause = f"{what} say nothing about {which}"
+        remedy = "name other columns with data.inputs (--inputs) or data.label (--label)"
+        if voters:
+            cause = f"{what} or {which} are not what they were fitted to"
+            remedy = "check the file, or fit voters to it (without --voters)"
         super().__init__(
-            f"{origin}{': ' * bool(origin)}the voters, asked about rows they have not seen, {figures}; {what} say "
-            f"nothing about {which}, so nothing was judged; name other columns with data.inputs (--inputs) or "
-            f"data.label (--label)"
+            f"{origin}{': ' * bool(origin)}the voters, asked about rows they have not seen, {figures}; {cause}, so "
+            f"nothing was judged; {remedy}"
         )
 
 
@@ -220,8 +232,84 @@ def refuse_without_signal(
 
 def compared(right: float, label_n: IntArray) -> str:
     """Both figures in words: the part of the rows whose label was named, and the largest class's."""
-    largest = float(np.bincount(label_n).max()) / len(label_n)
+    return in_words(right, float(np.bincount(label_n).max()) / len(label_n))
+
+
+def in_words(right: float, largest: float) -> str:
+    """See `compared`."""
     named = f"name the given label of {right:.1%} of them"
     if right <= largest:
         return f"{named}, no better than the largest class, {largest:.1%}"
-    return f"{named}, no better than chance; the largest class has {largest:.1%}"
+    return f"{named}, hardly better than chance; the largest class has {largest:.1%}"
+
+
+class Agreement(NamedTuple):
+    """How often voters name the given label of rows that they have not seen.
+
+    right    part of the rows, 0..1
+    largest  the largest class's part
+    plain    how much `right` is above one class in C: 1 = always right, 0 = as by drawing lots
+    skill    the same class by class, above what as many rows of each class are given where they are dealt at random
+    spread   deviation of the skill by chance
+    """
+
+    right: float
+    largest: float
+    plain: float
+    skill: float
+    spread: float
+
+
+def count_named(named_n: IntArray, label_n: IntArray, classes: int) -> dict[int, Named]:
+    """Of every class that is borne or named: see Named. int64 [n], 0..C-1, each."""
+    bear_C, named_C = (np.bincount(array_n, minlength=classes) for array_n in (label_n, named_n))
+    both_C = np.bincount(label_n[label_n == named_n], minlength=classes)
+    present = np.flatnonzero(bear_C + named_C).tolist()
+    return {place: (int(bear_C[place]), int(named_C[place]), int(both_C[place])) for place in present}
+
+
+def agreement(counts: Mapping[Any, Named], classes: int) -> Agreement:
+    """How often voters are right, from what `count_named` counted; at least one row.
+
+    Where all rows bear one class, dealing them at random says nothing; then chance is one class in C.
+    """
+    bear, named, both = (np.array(column, np.float64) for column in zip(*counts.values(), strict=True))
+    rows = bear.sum()
+    right, lot = float(both.sum() / rows), 1 / classes
+    plain = (right - lot) / (1 - lot)
+    borne = bear > 0
+    if borne.sum() == 1:
+        return Agreement(right, 1.0, plain, plain, float(np.sqrt(lot / (1 - lot) / rows)))
+    bear, named, both, kinds = bear[borne], named[borne], both[borne], int(borne.sum())
+    known = named.sum()  # rows of which a class is named that is borne by any
+    scale = kinds - known / rows
+    skill = ((both / bear).sum() - known / rows) / scale
+    # what `against_chance` adds up for a row, 1 / bear for the class named, summed over rows named alike
+    other = -1 / rows - named / (rows * bear) + known / rows**2
+    squares = named * (1 / bear + other) ** 2 + (known - named) * other**2 + (rows - known) * (other + 1 / rows) ** 2
+    variance = (bear * squares).sum() / (rows - 1)
+    # where one class alone is named nothing varies; then as if classes were named as often as they are borne
+    least = 1 / ((kinds - 1) * (rows - 1))
+    spread = float(np.sqrt(max(variance / scale**2, least)))
+    return Agreement(right, float(bear.max() / rows), plain, float(skill), spread)
+
+
+def refuse_unlike_fitted(
+    counts: Mapping[str, Named], classes: int, fitted: float | None, origin: str, inputs: Sequence[str], label: str
+) -> None:
+    """Refuse rows of which voters that were fitted before name the label no better than chance.
+
+    counts   of the rows that they judged
+    fitted   the voters' skill on rows they had not seen where they were fitted; None = not known
+    origin, inputs, label  where the rows come from, and the columns, for the message
+    Raises   NoSignal: by lot and class by class, less than half of that skill is left, and, class by class, either
+             nothing that chance does not give, of so many rows that half would show; or surely less than a fifth
+    So a file with few rows, of nearly one class, or with many wrong labels is judged.
+    """
+    if not counts:
+        return
+    found, known = agreement(counts, classes), UNKNOWN_SKILL if fitted is None else fitted
+    nothing = found.skill < CLEAR * found.spread and SURE * found.spread < known / 2
+    little = found.skill + SURE * found.spread < known / 5
+    if found.plain < known / 2 and (nothing or little):
+        raise NoSignal(in_words(found.right, found.largest), origin, inputs, label, voters=True)

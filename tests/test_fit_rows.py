@@ -16,6 +16,7 @@ from sanitize.filter_file import filter_file
 from sanitize.filter_options import Options
 from sanitize.panel import FILE, KEY, load_panel
 from sanitize.params import resolve
+from sanitize.signal import NoSignal
 
 ROWS, WIDTH, POISONED = 400, 8, 40
 PARAMS = resolve(
@@ -99,11 +100,11 @@ def test_saved_voters_know_the_trigger(ground, tmp_path):
 
 
 def test_panels_of_the_version_before_load(ground, tmp_path):
-    """As it stored them: no triggers, neither arrays nor a word of them."""
+    """As it stored them: no triggers, neither arrays nor a word of them, and no skill."""
     folder, _, _ = ground
     panel = load_panel(folder / "voters")
     assert [(one.about.label, one.about.says) for one in panel.triggers] == [(1, 0)]
-    rewrite(folder, tmp_path, lambda about, arrays: (about.pop("triggers"), drop(arrays)))
+    rewrite(folder, tmp_path, lambda about, arrays: (about.pop("triggers"), about.pop("skill"), drop(arrays)))
     again = load_panel(tmp_path)
     assert again.triggers == [] and len(again.voters) == len(panel.voters)
     write(tmp_path / "in.parquet", seed=1)
@@ -146,3 +147,15 @@ def test_a_trigger_that_was_tampered_with_is_refused(ground, tmp_path, change, m
     rewrite(ground[0], tmp_path, change)
     with pytest.raises(BadInput, match=message):
         load_panel(tmp_path)
+
+
+def test_rows_that_the_voters_know_nothing_about_are_refused(ground, tmp_path):
+    """The wrong column's numbers; nothing is written, whatever was there."""
+    table = pq.read_table(ground[0] / "in.parquet")
+    inputs = stream(9, "other").normal(0, 5, (ROWS, WIDTH)).astype(np.float32)
+    emb = pa.FixedSizeListArray.from_arrays(pa.array(inputs.reshape(-1)), WIDTH)
+    pq.write_table(table.set_column(0, "emb", emb), tmp_path / "other.parquet")
+    figures = r"name the given label of \d+.\d% of them, .* the largest class"
+    with pytest.raises(NoSignal, match=rf"other.parquet: the voters, asked .* {figures}.*'emb'.*'label'"):
+        run(tmp_path / "other.parquet", tmp_path, voters=ground[0] / "voters")
+    assert [path.name for path in tmp_path.iterdir()] == ["other.parquet"]

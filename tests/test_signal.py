@@ -17,10 +17,13 @@ from sanitize.signal import (
     CLEAR,
     NoSignal,
     against_chance,
+    agreement,
     ask_class_means,
+    count_named,
     deal_blocks,
     deviations,
     ranks,
+    refuse_unlike_fitted,
     unseen_shares,
 )
 
@@ -110,7 +113,9 @@ KINDS = ("constant", "one column constant", "gaussian", "few values", "heavy tai
 def test_inputs_without_a_signal_are_refused(kind):
     """Balanced, and 95 : 5 (written as one class less than none)."""
     for rows, classes in ((60, 2), (120, 3), (300, -1)):
-        with pytest.raises(NoSignal, match=r"name the given label of \d+\.\d% of them, no better than .*\d+\.\d%"):
+        with pytest.raises(
+            NoSignal, match=r"name the given label of \d+\.\d% of them, (no|hardly) better than .*\d+\.\d%"
+        ):
             filter_table(without_signal(kind, rows, classes, 1), NEAREST, map=inline)
 
 
@@ -155,3 +160,64 @@ def test_the_message_names_what_is_known():
         named.startswith("in.parquet: the voters") and "the inputs ('a', 'b') say nothing about the label 'y'" in named
     )
     assert NoSignal.exit_code == 3
+
+
+def test_agreement_by_hand():
+    """Classes of 2, 4 and 0 rows, against all ways of dealing the labels."""
+    label_n, named_n = np.array([0, 0, 1, 1, 1, 1]), np.array([0, 1, 1, 1, 0, 2])
+    counts = count_named(named_n, label_n, 3)
+    assert counts == {0: (2, 2, 1), 1: (4, 3, 2), 2: (0, 1, 0)}
+    every = np.array([recall(named_n, np.array(dealt)) for dealt in permutations(label_n.tolist())])
+    found = agreement(counts, 3)
+    assert (found.right, found.largest, found.plain) == pytest.approx((0.5, 4 / 6, 0.25))
+    assert found.skill == pytest.approx((1.0 - every.mean()) / (2 - every.mean()))
+    assert found.spread == pytest.approx(max(every.std() / (2 - every.mean()), 1 / np.sqrt(5)))
+    longer = agreement(count_named(np.tile(named_n, 50), np.tile(label_n, 50), 3), 3)
+    draws = np.random.default_rng(0)
+    many = [recall(np.tile(named_n, 50), draws.permutation(np.tile(label_n, 50))) for _ in range(2000)]
+    assert longer.spread == pytest.approx(max(np.std(many) / (2 - np.mean(many)), 1 / np.sqrt(299)), rel=0.06)
+
+
+def recall(named_n, label_n):
+    return sum((named_n[label_n == label] == label).mean() for label in np.unique(label_n))
+
+
+def voted(rows, classes, right, seed, share=None):
+    """Counts of voters that are right about this part of the rows, and otherwise draw lots."""
+    draws = np.random.default_rng([seed, rows])
+    label_n = draws.integers(0, classes, rows) if share is None else (draws.random(rows) > share).astype(int)
+    return count_named(
+        np.where(draws.random(rows) < right, label_n, draws.integers(0, classes, rows)), label_n, classes
+    )
+
+
+def refuses(counts, classes, fitted):
+    try:
+        refuse_unlike_fitted(counts, classes, fitted, "in", ["x"], "y")
+    except NoSignal as error:
+        assert "in: the voters, asked about" in str(error) and "are not what they were fitted to" in str(error)
+        return True
+    return False
+
+
+@pytest.mark.parametrize("fitted", [0.9, None])
+@pytest.mark.parametrize(("rows", "classes"), [(300, 2), (60, 10), (2000, 10), (5000, 43)])
+def test_saved_voters_that_name_classes_by_lot_are_refused(rows, classes, fitted):
+    assert all(refuses(voted(rows, classes, 0.0, seed), classes, fitted) for seed in range(20 if rows > 60 else 1))
+    assert not any(refuses(voted(rows, classes, 0.9, seed), classes, fitted) for seed in range(50))
+
+
+def test_saved_voters_judge_what_they_can_tell_little_about():
+    """A few rows, rows of one class, a wrong label among a hundred rows, 45% wrong labels, and hard data."""
+    assert not any(refuses(voted(5, 2, 0.0, seed), 2, 0.9) for seed in range(50))
+    assert not refuses({3: (50, 45, 45), 4: (0, 5, 0)}, 10, 0.9)
+    assert not refuses({0: (99, 100, 99), 1: (1, 0, 0)}, 2, 0.9)
+    assert not refuses({0: (970, 1000, 970), 1: (30, 0, 0)}, 10, 0.9)
+    assert not any(refuses(voted(3000, 10, 0.5, seed), 10, 0.9) for seed in range(50))
+    assert not any(refuses(voted(3000, 2, 0.25, seed), 2, 0.25) for seed in range(50))
+    assert not refuses({}, 2, 0.9)
+
+
+def test_saved_voters_refuse_rows_of_one_class_that_they_never_name():
+    assert refuses({3: (50, 2, 2), 4: (0, 48, 0)}, 10, 0.9)
+    assert refuses(voted(4000, 10, 0.07, 0), 10, 0.96)  # digits in negative: better than chance, but hardly
