@@ -57,6 +57,7 @@ def make_private(folder: Path) -> None:
 
     Raises   BadInput: as `open_private`; OSError: it cannot be made
     """
+    refuse_strange_links(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with suppress(FileExistsError):
         folder.mkdir(mode=0o700)
