@@ -1,14 +1,16 @@
 """Numba's compiler, with the machine code kept on disk where a folder for it can be written.
 
-Numba looks for NUMBA_CACHE_DIR, then __pycache__ beside the file, then the user's cache folder; the machine's processor
-is part of the key. It does not follow calls into other files; so the source of the function's whole folder is made part
-of the key: compiled functions call none from further away.
+Numba looks for NUMBA_CACHE_DIR, then __pycache__ beside the file, then the user's cache folder; those are left out that
+another user may write to. The machine's processor is part of the key. It does not follow calls into other files; so the
+source of the function's whole folder is made part of the key: compiled functions call none from further away.
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
+import os
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -67,13 +69,33 @@ def _keyed(function: Callable[..., object]) -> Iterator[None]:
     plain = caching.CacheImpl._locator_classes
 
     def keyed(locator: Any) -> Any:
-        return type(locator.__name__, (locator,), {"get_source_stamp": lambda _: source})
+        def ensure_cache_path(own: Any) -> None:
+            locator.ensure_cache_path(own)
+            refuse_shared(Path(own.get_cache_path()))
+
+        changed = {"get_source_stamp": lambda _: source, "ensure_cache_path": ensure_cache_path}
+        return type(locator.__name__, (locator,), changed)
 
     caching.CacheImpl._locator_classes = [keyed(locator) for locator in plain]
     try:
         yield
     finally:
         caching.CacheImpl._locator_classes = plain
+
+
+def refuse_shared(folder: Path) -> None:
+    """PermissionError where another user may write to a folder (root, and a group of the owner's own number aside).
+
+    Numba takes such a folder for one that cannot be written, and tries the next: whoever writes there chooses the
+    machine code that runs here.
+    """
+    for place in (folder, folder.parent):
+        status = os.stat(place)
+        of_others = status.st_mode & stat.S_IWOTH or (status.st_mode & stat.S_IWGRP and status.st_gid != status.st_uid)
+        if place != folder and status.st_mode & stat.S_ISVTX:  # as /tmp: nobody else can exchange the folder
+            of_others = False
+        if of_others or status.st_uid not in (0, os.geteuid()):
+            raise PermissionError(f"{place}: another user may write there")
 
 
 @cache

@@ -7,7 +7,7 @@ import sys
 import pytest
 from numba.core import caching
 
-from sanitize.jit import compiled
+from sanitize.jit import compiled, refuse_shared
 from tests.closure import ROOT
 
 
@@ -25,6 +25,20 @@ def test_a_folder_for_machine_code_is_not_needed(monkeypatch, tmp_path, folder):
         monkeypatch.setattr(caching.CacheImpl, "_locator_classes", [])
     assert compiled(total)(11) == 55
     assert any(tmp_path.rglob("*.nbi")) == folder
+
+
+@pytest.mark.parametrize(("mode", "kept"), [(0o700, True), (0o755, True), (0o1777, True), (0o777, False)])
+def test_no_machine_code_from_where_others_may_write(monkeypatch, tmp_path, mode, kept):
+    """Of a folder with the sticky bit, the own folder in it will do."""
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code").chmod(mode)
+    monkeypatch.setattr("numba.core.config.CACHE_DIR", str(tmp_path / "code"))
+    assert compiled(total)(11) == 55
+    assert any(tmp_path.rglob("*.nbi")) == kept
+    for folder in (tmp_path / "code").iterdir():  # its own, opened to all
+        folder.chmod(0o777)
+        with pytest.raises(PermissionError, match="another user may write there"):
+            refuse_shared(folder)
 
 
 def asked(folder):

@@ -170,6 +170,9 @@ class Claim:
         if names is None:
             self._make_file_sound(name)
         else:
+            before = _status(self.place.name, self.parent)  # an empty folder: commands refuse others
+            if before is not None and stat.S_ISDIR(before.st_mode) and before.st_uid == os.geteuid():
+                os.chmod(name, stat.S_IMODE(before.st_mode) & 0o777, dir_fd=self.own)
             found = set()
             for folder, _, files, descriptor in os.fwalk(name, topdown=False, dir_fd=self.own):
                 for file in files:

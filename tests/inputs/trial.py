@@ -64,6 +64,7 @@ class Trial:
     fails   what the version before this page did, in words; "" = it was right. Filled in from a run, not guessed
     env     environment variables to set
     shell   a bash line to run in place of the plain command; "$@" is the command with its arguments
+    leaves  what it may change or leave behind besides OUTPUTS: first parts of names
     quick   whether `pytest` runs it as well: it is refused, or judged, within a second
     """
 
@@ -74,6 +75,7 @@ class Trial:
     fails: str = ""
     env: dict[str, str] = field(default_factory=dict)
     shell: str | None = None
+    leaves: tuple[str, ...] = ()
     quick: bool = False
 
 
@@ -130,7 +132,7 @@ def run(trial: Trial, folder: Path, code: Path) -> tuple[Outcome, str | None]:
     except ValueError:
         answer = {}
     outcome = Outcome(folder, done.returncode, said, answer if isinstance(answer, dict) else {})
-    return outcome, _always(outcome, before) or trial.check(outcome)
+    return outcome, _always(outcome, before, (*OUTPUTS, *trial.leaves)) or trial.check(outcome)
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -142,20 +144,20 @@ def contents(folder: Path) -> dict[str, str]:
     }
 
 
-def _always(found: Outcome, before: dict[str, str]) -> str | None:
+def _always(found: Outcome, before: dict[str, str], outputs: Sequence[str]) -> str | None:
     """What is right whatever the input: no traceback, no input changed, nothing new where it was refused."""
     if "Traceback" in found.said or "fault in sanitize" in found.said:
         return f"a traceback: {_last(found.said)}"
     if found.code not in CODES:
         return f"exit code {found.code}: {_last(found.said)}"
     after = contents(found.folder)
-    changed = [name for name in before if after.get(name) != before[name] and name not in OUTPUTS]
+    changed = [name for name in before if after.get(name) != before[name] and name not in outputs]
     if changed:
         return f"{changed[0]} was changed"
     new = sorted(set(after) - set(before))
     if found.code and new:
         return f"exit code {found.code}, but {new[0]} was written"
-    strange = [name for name in new if Path(name).parts[0] not in OUTPUTS]
+    strange = [name for name in new if Path(name).parts[0] not in outputs]
     return f"{strange[0]} was left behind" if strange else None
 
 
