@@ -31,7 +31,7 @@ from sanitize.filtering import Filtered, Manifest, decide
 from sanitize.io.regular import refuse_irregular
 from sanitize.learners.base import Learner, make_learner
 from sanitize.params import LearnerParams, Params, SelftrainParams, VoteParams
-from sanitize.signal import agreement, count_named, unseen_shares
+from sanitize.signal import agreement, count_named
 from sanitize.triggers import Detector, Trigger, TriggerAbout, read_trigger, triggers_of
 
 KEY = "sanitize"
@@ -43,8 +43,8 @@ Asked = Callable[[NDArray[Any]], list[FloatArray]]
 class About(BaseModel):
     """What is stored beside the arrays.
 
-    skill              how much better than chance the voters were on rows they had not seen, 1 = always right; None =
-                       not known: files of versions before this do not have it
+    skill              how much better than chance the voters were on the fitted rows, 1 = always right; None = not
+                       known: files of versions before this do not have it
     middle_C           middle loss of every class in the fitted table, nats: below it a row is in the lower half
     parameters_sha256  of the parameters that the voters were fitted with
     fitted_sha256      of the input that they were fitted to
@@ -214,15 +214,19 @@ def fit_panel(
         voters=tuple(found.own.voters),
         judges=len(judges),
         triggers=tuple(trigger.about for trigger in triggers),
-        skill=skill_of(unseen_shares(found.partition, found.own, table.classes).argmax(axis=1), table),
+        skill=skill_of(found.own, table),
         parameters_sha256=params.sha256(),
         fitted_sha256=fitted_sha256,
     )
     return Panel(about, stored[: len(voters)], stored[len(voters) :], triggers)
 
 
-def skill_of(named_N: IntArray, table: Table) -> float:
-    """How much better than chance the classes named, int64 [N], are: 1 = always the given label."""
+def skill_of(votes: RowVotes, table: Table) -> float:
+    """How much better than chance the voters name the given labels of the fitted rows, most of which each has not seen.
+
+    Not of unseen rows alone (`unseen_shares`): of a row's voters, those that have seen it are the ones that agree.
+    """
+    named_N = count_votes(votes.prediction_VN, table.classes).argmax(axis=1)
     return float(np.clip(agreement(count_named(named_N, table.labels, table.classes), table.classes).skill, -1, 1))
 
 

@@ -300,7 +300,7 @@ def refuse_unlike_fitted(
     """Refuse rows of which voters that were fitted before name the label no better than chance.
 
     counts   of the rows that they judged
-    fitted   the voters' skill on rows they had not seen where they were fitted; None = not known
+    fitted   the voters' skill where they were fitted; None = not known
     origin, inputs, label  where the rows come from, and the columns, for the message
     Raises   NoSignal: by lot and class by class, less than half of that skill is left, and, class by class, either
              nothing that chance does not give, of so many rows that half would show; or surely less than a fifth
