@@ -26,8 +26,8 @@ from sanitize.certify.neighbors import Votes, count_votes, predict
 from sanitize.certify.pair import read_pair
 from sanitize.certify.radius import choose_radius, unit
 from sanitize.certify.sharded import Shard, sharded_votes
-from sanitize.data.columns import Columns
 from sanitize.data.parquet import write_arrow
+from sanitize.data.plain_columns import Columns
 from sanitize.data.table import Table
 from sanitize.errors import BadInput, BadParams
 from sanitize.execution import OrderedMap

@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator
 
 from sanitize.data.containers import as_arrow, read_columns
 from sanitize.data.labels import encode_labels
-from sanitize.data.table import BoolArray, IntArray, Modality, Table
+from sanitize.data.table import BoolArray, IntArray, Modality, Table, refuse_constant
 from sanitize.errors import BadInput, BadParams
 from sanitize.filtering import filter_table
 from sanitize.params import DEFAULT_PRESET, Params, resolve
@@ -62,7 +62,8 @@ class Sanitizer(BaseEstimator):  # type: ignore[misc]  # scikit-learn comes with
         X        images: uint8 [N, H, W] or [N, H, W, 1 or 3]; otherwise finite numbers [N, D], seen as float32.
                  NumPy arrays, torch tensors, pandas frames, nested lists. Or columns of any kind that the command
                  reads, images, text, dates and missing values among them: Arrow tables, Hugging Face datasets, and
-                 pandas frames with other columns than numbers; `params` may name them (data.inputs, data.image_size)
+                 frames of pandas, polars and others that offer an Arrow stream; `params` may name them (data.inputs,
+                 data.image_size). A warning names columns that are left out: identifiers, copies of the label
         y        [N] integers, strings or booleans; at least two classes, each with as many rows as components.
                  Arrow arrays as well. For columns of any kind also the label column's name, or None: it is found
         Returns  itself
@@ -77,6 +78,7 @@ class Sanitizer(BaseEstimator):  # type: ignore[misc]  # scikit-learn comes with
             inputs, modality = _inputs(X)
         names = tuple(str(value) for value in classes)
         table = Table(np.arange(len(labels), dtype=np.int64), inputs, labels, names, modality)
+        refuse_constant(table.inputs, f"{modality} inputs", "X")
         found = filter_table(table, params, map=map_of(params))
         self.keep_: BoolArray = found.manifest.keep_N
         self.reason_: NDArray[np.str_] = np.array(found.manifest.reason_N)
@@ -115,7 +117,9 @@ def _array(values: Any, name: str) -> NDArray[Any]:
 
 def _labels(y: Any) -> tuple[IntArray, NDArray[Any]]:
     """Labels as int64 [N], 0..C-1, and the C values that they stand for."""
-    if isinstance(y, pa.Array | pa.ChunkedArray):
+    if hasattr(y, "__arrow_c_stream__") and type(y).__module__.partition(".")[0] != "pandas":
+        y = pa.chunked_array(y).to_pandas()
+    elif isinstance(y, pa.Array):
         y = y.to_pandas()
     if y is None or isinstance(y, str):
         raise BadInput(f"y: is {y!r}; must be [N], one label per row; a column's name or none goes with tables alone")
@@ -132,9 +136,6 @@ def _labels(y: Any) -> tuple[IntArray, NDArray[Any]]:
 
 def _inputs(X: Any) -> tuple[NDArray[Any], Modality]:
     """Inputs as a Table has them, and what they are."""
-    if hasattr(X, "to_numpy") and hasattr(X, "columns"):  # a pandas frame: by column, so that mixed types do not meet
-        columns = [_numbers(X[name].to_numpy(na_value=np.nan), f"column {name!r}") for name in X.columns]
-        return np.stack(columns, axis=1), "tabular"
     values = _array(X, "X")
     if values.dtype == np.uint8 and values.ndim in (3, 4):
         return values[..., np.newaxis] if values.ndim == 3 else values, "image"

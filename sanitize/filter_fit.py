@@ -12,13 +12,17 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 import sanitize
-from sanitize.data.detect import Choice, choose, is_text, kind_in
+from sanitize.data.columns import choose_label
+from sanitize.data.detect import Choice, choose
 from sanitize.data.labels import NONE, LabelEncoder, Reading, count_labels, reading_of
+from sanitize.data.looks import fits
 from sanitize.data.predictions import Predictions, read_predictions
-from sanitize.data.recipe import Bad, Recipe, fit_recipe
+from sanitize.data.recipe import Recipe, fit_recipe
 from sanitize.data.sampling import draw_sample, quotas, small_classes
 from sanitize.data.shards import Source
-from sanitize.data.table import IntArray, Table
+from sanitize.data.source_sample import sample_source
+from sanitize.data.stored import Bad
+from sanitize.data.table import IntArray, Table, refuse_constant
 from sanitize.errors import BadInput, BadParams
 from sanitize.execution import OrderedMap
 from sanitize.filter_judges import Classes, Rows, RowScorer, laid_out
@@ -30,8 +34,6 @@ from sanitize.panel import Bench, Panel, fit_panel, judges_of
 from sanitize.params import Params
 from sanitize.signal import NoSignal
 from sanitize.whereabouts import told
-
-SAMPLE_ROWS = 4096  # rows whose texts are looked at to tell categories from text
 
 
 @dataclass(frozen=True)
@@ -51,41 +53,22 @@ class Found:
     notes: tuple[str, ...] = ()
 
 
-def find_choice(source: Source, params: Params, embeddings: str | None = None) -> Choice:
+def find_choice(
+    source: Source, params: Params, embeddings: str | None = None, image_root: Path | None = None
+) -> Choice:
     """Which columns to look at. BadInput, BadParams: as `choose`; `embeddings` is no column of vectors."""
     schema = source.schema
     if embeddings is not None and params.data.inputs is not None:
         raise BadParams(f"--embeddings is {embeddings!r} and --inputs is given; name the columns with one of them")
     inputs = [embeddings] if embeddings is not None else params.data.inputs
-    sample = _texts(source, schema)
-    choice = choose(schema, sample, label=params.data.label, inputs=inputs, origin=source.address)
+    label, _ = choose_label(schema.names, params.data.label, inputs, source.address)
+    sample = sample_source(source, label)
+    choice = choose(schema, sample, label=params.data.label, inputs=inputs, origin=source.address, root=image_root)
     if embeddings is not None and choice.modality != "vector":
         kind = schema.field(embeddings).type
         raise BadInput(f"{source.address}: column {embeddings!r} has type {kind}; embeddings must be lists of numbers")
     source.refuse_unlike(choice.label, choice.inputs)
     return choice
-
-
-def _texts(source: Source, schema: pa.Schema) -> pa.Table:
-    names = [field.name for field in schema if is_text(field.type) and schema.names.count(field.name) == 1]
-    names = [
-        name
-        for name in names
-        if all(name in dict(s.keys) or schema.field(name).type in _types_of(s.schema, name) for s in source.shards)
-    ]
-    if not names:
-        return pa.table({})
-    batches, rows = [], 0
-    for _, _, batch in source.batches(names):
-        batches.append(batch.cast(pa.schema([(name, schema.field(name).type) for name in names])))
-        rows += batch.num_rows
-        if rows >= SAMPLE_ROWS:
-            break
-    return pa.Table.from_batches(batches).slice(0, SAMPLE_ROWS) if batches else pa.table({})
-
-
-def _types_of(schema: pa.Schema, name: str) -> list[pa.DataType]:
-    return [field.type for field in schema if field.name == name]
 
 
 def _labels(source: Source, label: str) -> Iterator[tuple[Reading, pa.Array]]:
@@ -124,9 +107,7 @@ def take_panel(
         if schema.names.count(name) != 1:
             raise BadInput(f"{source.address}: has {schema.names.count(name)} columns {name!r}; the voters need one")
     for feature in recipe.features:
-        kind = kind_in(schema.field(feature.name), pa.table({}))
-        written = {"text", "category"}
-        if kind != feature.kind and not {kind, feature.kind} <= written:
+        if not fits(feature.kind, feature.how, schema.field(feature.name).type):
             raise BadInput(
                 f"{source.address}: column {feature.name!r} has type {schema.field(feature.name).type}; the voters "
                 f"were fitted to a column of kind {feature.kind}; fit them again"
@@ -184,7 +165,7 @@ def fit_judge(
     """
     if not source.rows:
         raise BadInput(f"{source.address}: has no rows; must have at least 1")
-    choice = find_choice(source, params, embeddings)
+    choice = find_choice(source, params, embeddings, rules.image_root)
     classes, rows_C = find_classes(source, choice.label, rules, params)
     more = _predictions(source, pred_probs, classes)
     fit = memory.fit()
@@ -249,6 +230,7 @@ def _fit(
         recipe.modality,
     )
     del inputs
+    refuse_constant(fitted.inputs, recipe.seen, source.address)
     own = [predictions.rows(fitted.ids) for predictions in more]
     try:
         found = filter_table(fitted, params, external=own, map=map, steps=steps)

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from sanitize.boosting import UNASKED, RowVotes
 from sanitize.data.labels import NONE, UNLABELLED, LabelEncoder, reading_of
 from sanitize.data.predictions import Predictions
-from sanitize.data.recipe import Bad, Recipe
+from sanitize.data.recipe import Recipe
 from sanitize.data.shards import Shard, Source
+from sanitize.data.stored import Bad
 from sanitize.data.table import BoolArray, IntArray
 from sanitize.errors import BadInput
 from sanitize.filter_options import OnBad, Rules

@@ -14,7 +14,7 @@ import typer
 from safetensors import SafetensorError
 
 from sanitize.data.parquet import read_table
-from sanitize.data.table import Table
+from sanitize.data.table import Table, refuse_constant
 from sanitize.errors import BadInput, MendableError
 from sanitize.io.atomic import put_file
 from sanitize.io.locks import FOLDER, locked
@@ -89,4 +89,6 @@ def _note_seconds(name: str, seconds: float) -> None:
 def read_training(path: Path, params: Params) -> Table:
     """The training table of the pipeline, as `params.data` says to read it."""
     data = params.data
-    return read_table(path, label=data.label, inputs=data.inputs, image_size=data.image_size)[0]
+    table, columns = read_table(path, label=data.label, inputs=data.inputs, image_size=data.image_size)
+    refuse_constant(table.inputs, columns.found, str(path))
+    return table

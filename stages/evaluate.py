@@ -17,7 +17,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from sanitize import metrics
-from sanitize.data.columns import pick_columns
+from sanitize.data.columns import choose_label
 from sanitize.data.labels import encode_labels
 from sanitize.data.parquet import read_arrow
 from sanitize.data.table import BoolArray, IntArray
@@ -81,8 +81,8 @@ def main(
 def _labels(train: Path, label: str | None, inputs: Sequence[str] | None) -> tuple[IntArray, tuple[str, ...]]:
     """The given labels int64 [N], and the class names."""
     arrow = read_arrow(train)
-    columns = pick_columns(arrow.schema, label=label, inputs=inputs, origin=str(train))
-    return encode_labels(arrow, columns.label, origin=str(train))
+    name, _ = choose_label(arrow.schema.names, label, inputs, str(train))
+    return encode_labels(arrow, name, origin=str(train))
 
 
 def _verdicts(arrow: pa.Table, rows: int, path: Path) -> tuple[BoolArray, NDArray[np.float64]]:

@@ -9,7 +9,15 @@ import numpy as np
 import pyarrow as pa
 
 from sanitize.attacks.base import find
-from sanitize.data.parquet import decode_table, image_table, read_arrow, replace_rows, vector_table, write_arrow
+from sanitize.data.parquet import (
+    decode_table,
+    find_inputs,
+    image_table,
+    read_arrow,
+    replace_rows,
+    vector_table,
+    write_arrow,
+)
 from sanitize.data.table import IntArray, Table
 from sanitize.data.truth import write_truth
 from sanitize.errors import BadInput
@@ -36,13 +44,8 @@ def main(
         find(given.attack)
         _copy(train, poisoned)
         arrow = read_arrow(test, allow_empty=True).slice(0, 0)
-        nothing, _ = decode_table(
-            arrow,
-            label=given.data.label,
-            inputs=given.data.inputs,
-            image_size=given.data.image_size,
-            origin=str(test),
-        )
+        columns = find_inputs(train, label=given.data.label, inputs=given.data.inputs)
+        nothing, _ = decode_table(arrow, like=columns, image_size=given.data.image_size, origin=str(test))
         write_arrow(_triggered_table(nothing, nothing.labels), triggered)
         write_truth(truth, None)
     else:
@@ -56,8 +59,7 @@ def _attack(given: Params, train: Path, test: Path, poisoned: Path, triggered: P
     rows, columns = decode_table(before, label=label, inputs=inputs, image_size=size, origin=str(train))
     test_rows, _ = decode_table(
         read_arrow(test, allow_empty=True),
-        label=columns.label,
-        inputs=columns.inputs,
+        like=columns,
         image_size=size,
         class_names=rows.class_names,
         origin=str(test),

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from sanitize.data.parquet import decode_table, read_arrow, read_table, write_arrow
+from sanitize.data.parquet import Columns, decode_table, find_inputs, read_arrow, read_table, write_arrow
 from sanitize.data.table import BoolArray, Table
 from sanitize.data.truth import read_truth
 from sanitize.errors import BadInput
@@ -23,7 +23,7 @@ from sanitize.params import Params, load_params
 from sanitize.progress import step
 from sanitize.train import train_model
 from sanitize.weights import write_weights
-from stages.common import read_training, stage_app
+from stages.common import stage_app
 
 
 class Model(StrEnum):
@@ -53,9 +53,10 @@ def main(
     ROWS is where the rows to train on stand: the truth, the training table or the manifest.
     """
     given = load_params(params)
-    table = read_training(train, given)
+    columns = find_inputs(train, label=given.data.label, inputs=given.data.inputs)
+    table, _ = read_table(train, like=columns, image_size=given.data.image_size)
     keep_N = _rows_of(model, rows, table)
-    asked = {"test": _test_rows(test, table, given), "triggered": _triggered_rows(triggered, table, given)}
+    asked = {"test": _test_rows(test, table, columns, given), "triggered": _triggered_rows(triggered, table, given)}
     if keep_N is None:
         write_weights(weights / f"{model}.safetensors", {str(model): None}, given.learner)
         write_arrow(_predictions(None, {}), predictions / f"{model}.parquet")
@@ -80,14 +81,12 @@ def _rows_of(model: Model, rows: Path, table: Table) -> BoolArray | None:
     return found
 
 
-def _test_rows(path: Path, table: Table, params: Params) -> Table:
-    """The test rows, with the training table's classes."""
-    data = params.data
+def _test_rows(path: Path, table: Table, columns: Columns, params: Params) -> Table:
+    """The test rows, with the training table's columns and classes."""
     return read_table(
         path,
-        label=data.label,
-        inputs=data.inputs,
-        image_size=data.image_size,
+        like=columns,
+        image_size=params.data.image_size,
         class_names=table.class_names,
         allow_empty=True,
     )[0]

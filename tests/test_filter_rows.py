@@ -82,7 +82,7 @@ def test_numbers_booleans_categories_and_dates_with_holes(tmp_path):
     assert done.columns.modality == "tabular"
     assert done.columns.inputs == ("size", "day", "colour", "sold")
     assert "date columns 'day'; category columns 'colour'" in done.columns.found
-    assert done.columns.found.endswith("not looked at: 'name'")
+    assert done.columns.found.endswith("such as 'item-0': 120 different ones in 120 rows)")
 
 
 def test_text(tmp_path):

@@ -17,7 +17,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from sanitize.cli import app
-from sanitize.data import pictures, shards
+from sanitize.data import decoder, shards
 from sanitize.errors import BadInput, BadParams
 from sanitize.filter_options import Rules
 from sanitize.io import layout
@@ -69,12 +69,13 @@ ODD_IMAGES = {
     "cut off": (encoded(size=(40, 40))[:-30], "corrupt"),
     "a cut JPEG": (photograph()[:-900], "corrupt"),
     "a header alone": (header_only(8, 8), "corrupt"),
-    "GIF": (encoded(form="GIF"), "corrupt or neither PNG nor JPEG"),
-    "BMP": (encoded(form="BMP"), "corrupt or neither PNG nor JPEG"),
-    "TIFF": (encoded(form="TIFF"), "corrupt or neither PNG nor JPEG"),
-    "text": (b"<svg onload=alert(1)>", "corrupt or neither PNG nor JPEG"),
-    "pickle": (b"\x80\x04cos\nsystem\n(S'true'\ntR.", "corrupt or neither PNG nor JPEG"),
-    "nothing": (b"", "corrupt or neither PNG nor JPEG"),
+    "a cut GIF": (encoded(form="GIF")[:20], "image is corrupt (GIF: "),
+    "a cut BMP": (encoded(form="BMP")[:40], "image is corrupt (BMP: "),
+    "a cut TIFF": (encoded(form="TIFF")[:-9], "image is corrupt (TIFF: "),
+    "a cut WebP": (encoded(form="WEBP")[:-9], "image is corrupt (WEBP: "),
+    "text": (b"<svg onload=alert(1)>", "of another format than PNG, JPEG, WebP, BMP, TIFF or GIF (begins with b'<svg"),
+    "pickle": (b"\x80\x04cos\nsystem\n(S'true'\ntR.", "of another format than PNG, JPEG"),
+    "nothing": (b"", "of another format than PNG, JPEG, WebP, BMP, TIFF or GIF (has no bytes)"),
     "null": (None, "image is null"),
 }
 FINE_IMAGES = {
@@ -85,6 +86,10 @@ FINE_IMAGES = {
     "one bit": encoded("1"),
     "16 bits": encoded("I;16"),
     "CMYK": encoded("CMYK", form="JPEG"),
+    "GIF": encoded(form="GIF"),
+    "BMP": encoded(form="BMP"),
+    "TIFF": encoded(form="TIFF"),
+    "WebP": encoded(form="WEBP"),
 }
 
 
@@ -364,4 +369,4 @@ def test_tables_of_any_values(vector_panel, tmp_path, data):
 
 
 def test_the_bound_on_pixels_is_pillows():
-    assert Image.MAX_IMAGE_PIXELS == pictures.MAX_PIXELS
+    assert Image.MAX_IMAGE_PIXELS == decoder.MAX_PIXELS

@@ -15,9 +15,10 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from sanitize.certify.classes import Classes, columns
-from sanitize.data.columns import Columns, listed
+from sanitize.data.columns import listed
 from sanitize.data.label_values import reading_of
 from sanitize.data.parquet import read_table
+from sanitize.data.plain_columns import Columns
 from sanitize.data.table import Table
 from sanitize.errors import BadInput
 from sanitize.params import DataParams
@@ -55,13 +56,14 @@ def read_pair(train: Path, test: Path, data: DataParams, *, unseen: int) -> Pair
     """
     trusted, found = _read(test, data)
     named = data.model_copy(update={"label": found.label, "inputs": list(found.inputs)})
-    table, seen = _read(train, named)
+    like = found if len(trusted) else None
+    table, seen = _read(train, named, like=like)
     notes = []
     if found.numbered != seen.numbered:  # names for numbers in one file alone: they are for the other's numbers, too
         declared = seen if seen.numbered else found
         other = test if seen.numbered else train
         if _numbers(other, found.label):
-            one, _ = _read(other, named, declared)
+            one, _ = _read(other, named, declared, like=like)
             trusted, table = (one, table) if seen.numbered else (trusted, one)
             notes.append(f"{other}: its labels are numbers without names; they are taken as those of the other file")
     if not len(table):
@@ -101,13 +103,16 @@ def _numbers(path: Path, label: str) -> bool:
     return reading_of(pq.read_schema(path), label, str(path)).family == "number"
 
 
-def _read(path: Path, data: DataParams, names: Columns | None = None) -> tuple[Table, Columns]:
-    """A file's table, its labels by the names given, or its own."""
+def _read(
+    path: Path, data: DataParams, names: Columns | None = None, like: Columns | None = None
+) -> tuple[Table, Columns]:
+    """A file's table, its labels by the names given, or its own; its inputs as the columns `like` are read."""
     with told("doing", f"read {path}"):
         return read_table(
             path,
             label=data.label,
             inputs=data.inputs,
+            like=like,
             image_size=data.image_size,
             class_names=names.class_names if names else None,
             numbered=names is not None,

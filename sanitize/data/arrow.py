@@ -12,11 +12,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from sanitize.data.columns import Columns, pick_columns
-from sanitize.data.features import decode_numeric, decode_vectors, encode_numbers, encode_vectors, storage
-from sanitize.data.images import Pixels, decode_images, encode_images
+from sanitize.data.features import encode_numbers, encode_vectors, storage
+from sanitize.data.images import Pixels, encode_images
 from sanitize.data.labels import HUGGING_FACE, declared_names, decode_labels, encode_labels
+from sanitize.data.plain_columns import Columns, pick_columns, read_inputs
 from sanitize.data.table import FloatArray, IntArray, Table
+from sanitize.errors import BadInput
 
 IMAGE = pa.struct([pa.field("bytes", pa.binary()), pa.field("path", pa.string())])  # the Hugging Face convention
 
@@ -26,6 +27,7 @@ def decode_table(
     *,
     label: str | None = None,
     inputs: Sequence[str] | None = None,
+    like: Columns | None = None,
     image_size: int | None = None,
     class_names: Sequence[str] | None = None,
     numbered: bool = False,
@@ -36,28 +38,21 @@ def decode_table(
 
     label        label column; None = found
     inputs       input columns; None = found
+    like         the columns of another table of the same data, in place of both: they are read as there
     image_size   resize images to this many pixels square; None = all must have one size
     class_names  the classes of the training table, for another table of the same data; None = this table's own
     numbered     of the training table's Columns: whether numbers without names are places of `class_names`
     least_classes  classes that the rows must have; not asked if `class_names` is given
     origin       the file's name, for messages
     Returns      the Table, and which columns it was made from
-    Raises       BadInput, BadParams: as columns.pick_columns, labels.encode_labels, images.decode_images,
-                 features.decode_vectors and features.decode_numeric
+    Raises       BadInput, BadParams: as `pick_columns`, `labels.encode_labels` and `read_inputs`
     """
-    columns = pick_columns(arrow.schema, label=label, inputs=inputs, origin=origin)
+    columns = like or pick_columns(arrow.schema, arrow, label=label, inputs=inputs, origin=origin)
     labels, names = encode_labels(
         arrow, columns.label, class_names=class_names, numbered=numbered, least_classes=least_classes, origin=origin
     )
     own = declared_names(arrow.schema, columns.label, origin) is not None
-    first = columns.inputs[0]
-    values: NDArray[Any]
-    if columns.modality == "image":
-        values = decode_images(storage(arrow.column(first)), name=first, origin=origin, size=image_size)
-    elif columns.modality == "vector":
-        values = decode_vectors(arrow.column(first), name=first, origin=origin)
-    else:
-        values = decode_numeric(arrow, columns.inputs, origin=origin)
+    values = read_inputs(arrow, columns, image_size, origin)
     ids = np.arange(arrow.num_rows, dtype=np.int64)
     return Table(ids, values, labels, names, columns.modality), replace(columns, class_names=names, numbered=own)
 
@@ -118,6 +113,12 @@ def replace_rows(
     assert len(np.unique(positions)) == len(positions)
     if not len(positions):
         return table
+    odd = [name for name, look in zip(columns.inputs, columns.looks, strict=True) if look.how]
+    if odd:
+        raise BadInput(
+            f"column {odd[0]!r} has type {table.schema.field(odd[0]).type}, into which no attack can write; store "
+            f"images as bytes and vectors as lists of numbers, or set attack: none"
+        )
     new = {columns.label: decode_labels(labels, columns.class_names, table.schema, columns.label)}
     for place, name in enumerate(columns.inputs):
         kind = table.schema.field(name).type

@@ -3,6 +3,7 @@
 # N rows, C classes
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -24,11 +25,17 @@ Labels = Callable[[Any], tuple[IntArray, NDArray[Any]]]
 
 
 def as_arrow(rows: Any) -> pa.Table | None:
-    """The rows as an Arrow table, nothing decoded; None for arrays, and for frames of numbers alone.
+    """The rows as an Arrow table, nothing decoded; None for arrays.
 
-    rows     an Arrow table or record batch, a Hugging Face dataset, or a pandas frame
-    Raises   BadInput: a frame with a column that Arrow does not know
+    rows     an Arrow table or record batch, a Hugging Face dataset, a pandas frame, or whatever offers its rows as an
+             Arrow stream, as frames of polars do
+    Raises   BadInput: a frame with a column that Arrow does not know; a sparse matrix
     """
+    if hasattr(rows, "toarray") and hasattr(rows, "nnz"):
+        shape = " x ".join(str(side) for side in rows.shape)
+        raise BadInput(f"X: is a sparse matrix, {type(rows).__name__} of {shape}; pass X.toarray()")
+    if getattr(rows, "is_sparse", False) is True:
+        raise BadInput(f"X: is a sparse tensor of shape {list(rows.shape)}; pass X.to_dense()")
     if isinstance(rows, pa.Table):
         return rows
     if isinstance(rows, pa.RecordBatch):
@@ -36,16 +43,16 @@ def as_arrow(rows: Any) -> pa.Table | None:
     if hasattr(rows, "with_format") and hasattr(rows, "features"):  # a datasets.Dataset, its selection applied
         plain = rows.with_format("arrow")[:]
         return plain if isinstance(plain, pa.Table) else None
-    if hasattr(rows, "to_numpy") and hasattr(rows, "dtypes") and hasattr(rows, "columns"):
-        kinds = [getattr(kind, "kind", "O") for kind in rows.dtypes]
-        if all(kind in "biuf" for kind in kinds) and not rows.isna().to_numpy().any():
-            return None
-        try:
-            return pa.Table.from_pandas(rows, preserve_index=False)
-        except pa.ArrowException as error:
-            name = str(rows.columns[0]) if len(rows.columns) == 1 else ", ".join(str(name) for name in rows.columns[:5])
-            raise BadInput(f"X: columns {name} cannot be read ({error}); give each column one type") from error
-    return None
+    is_pandas = type(rows).__module__.partition(".")[0] == "pandas" and hasattr(rows, "columns")
+    if not is_pandas and not hasattr(rows, "__arrow_c_stream__"):
+        if hasattr(rows, "collect") and hasattr(rows, "columns"):
+            raise BadInput(f"X: is a {type(rows).__name__}, whose rows are not there yet; pass X.collect()")
+        return None
+    try:
+        return pa.Table.from_pandas(rows, preserve_index=False) if is_pandas else pa.table(rows)
+    except (pa.ArrowException, TypeError, ValueError) as error:
+        names = ", ".join(str(name) for name in list(getattr(rows, "columns", ()))[:5])
+        raise BadInput(f"X: columns {names} cannot be read ({error}); give each column one type") from error
 
 
 def read_columns(
@@ -78,6 +85,8 @@ def read_columns(
         if names is not None:
             values = np.array([names[int(value)] if 0 <= value < len(names) else str(value) for value in values])
     choice = choose(rows.schema, rows, label=name, inputs=params.data.inputs, origin=ORIGIN)
+    if choice.left_out:
+        warnings.warn(f"Sanitizer: {choice.found}; name columns in params data.inputs to use them", stacklevel=4)
     recipe = fit_recipe(rows, choice, tuple(str(value) for value in values), params.data.image_size)
     inputs, bad = recipe.decode(rows)
     if bad:

@@ -1,22 +1,36 @@
-"""What each column of a file can be used for: schema and some rows -> label, inputs and their kinds, in words."""
+"""What each column of a file is used for: schema and some rows -> label, inputs and their kinds, in words.
 
+Left out, and named: identifiers, inputs from which the label can be read off, what most rows do not agree on. Columns
+that the user names are used as they are.
+"""
+
+# n rows of the sample
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from sanitize.data.columns import ROW_INDEX, SHOWN, choose_label, kind_of, listed
+from sanitize.data import stored
+from sanitize.data.columns import ROW_INDEX, SHOWN, choose_label, listed
+from sanitize.data.features import exact_numbers
+from sanitize.data.identifiers import names_rows
+from sanitize.data.label_copies import codes_of, copies, rows_as_codes, told_by_words
+from sanitize.data.label_values import Reading, label_names, reading_of
+from sanitize.data.looks import TABULAR, Kind, Look, insisted, look_at
+from sanitize.data.sample import Sample, sample_of
+from sanitize.data.stored import is_text, plain_type, texts
+from sanitize.data.table import IntArray
 from sanitize.errors import BadInput
 
-Kind = Literal["image", "vector", "number", "boolean", "category", "date", "text"]
-TABULAR = ("number", "boolean", "category", "date")
-MOST_VALUES = 64  # distinct texts that a category has at most
-LEAST_WORDS = 2.0  # words that a text has at least, on average; below that it is a name or an identifier
+PLAIN = ("image", "vector", "number", "boolean")  # what is read without values of other rows
+NEEDED = (
+    "needed is a column of images (binary, struct with bytes, arrays of [H, W] or [H, W, 3], paths with --image-root, "
+    "base64), of vectors (lists of numbers), of text, or numbers, booleans, categories or dates"
+)
 
 
 @dataclass(frozen=True)
@@ -24,107 +38,166 @@ class Choice:
     """Which columns the filter looks at, and as what.
 
     label     the label column's name
-    kinds     (column, kind) of every input, in the order in which they become features
+    looks     (column, what it is) of every input, in the order in which they become features
     modality  "image", "vector", "text", "tabular", or several of them joined by " + "
     found     how, in words
+    left_out  columns that could be used, but name the rows or repeat the label
     """
 
     label: str
-    kinds: tuple[tuple[str, Kind], ...]
+    looks: tuple[tuple[str, Look], ...]
     modality: str
     found: str
+    left_out: tuple[str, ...] = ()
 
     @property
     def inputs(self) -> tuple[str, ...]:
         """The input columns' names."""
-        return tuple(name for name, _ in self.kinds)
+        return tuple(name for name, _ in self.looks)
+
+    @property
+    def kinds(self) -> tuple[tuple[str, Kind], ...]:
+        """(column, kind) of every input."""
+        return tuple((name, _kind(look)) for name, look in self.looks)
+
+
+def _kind(look: Look) -> Kind:
+    assert look.kind is not None
+    return look.kind
 
 
 def choose(
     schema: pa.Schema,
-    sample: pa.Table,
+    sample: Sample | pa.Table,
     *,
     label: str | None = None,
     inputs: Sequence[str] | None = None,
     origin: str = "the table",
+    root: Path | None = None,
+    plain: bool = False,
 ) -> Choice:
-    """Choose the label column by its name and the inputs by their types and, for text, by some values.
+    """Choose the label column by its name and the inputs by their types and some values.
 
     schema   of the file
-    sample   some rows of it, with its text columns
+    sample   some rows of it, or all; labels may be given as the names of classes
     label    the label column's name; None = the one column called one of LABEL_NAMES
     inputs   the input columns' names; None = the one image column, else the one vector column, else all text columns,
-             else all numbers, booleans, categories and dates
+             else all numbers, booleans, categories and dates; without identifiers and without what repeats the label
     origin   the file's name, for messages
+    root     the folder below which images may be opened by their path; None = nowhere
+    plain    whether only images, vectors, numbers and booleans will do, and of several kinds only one
     Raises   BadInput: no such column, none or several that could be meant, a type that cannot be used
              BadParams: `inputs` empty, or with the label or a name twice among them
     """
+    sample = sample_of(sample) if isinstance(sample, pa.Table) else sample
     label, how = choose_label(schema.names, label, inputs, origin)
-    kinds = {field.name: kind_in(field, sample) for field in schema if field.name != label}
+    fields = [field for field in schema if field.name != label]
+    looks = {field.name: look_at(field.type, sample.columns.get(field.name), root) for field in fields}
+    out: dict[str, str] = {}
+    unfit: dict[str, str] = {}
     if inputs is not None:
-        chosen = tuple((name, _usable(kinds[name], schema.field(name), origin)) for name in inputs)
+        types = {name: schema.field(name).type for name in inputs}
+        chosen = tuple(
+            (name, _usable(insisted(looks[name], kind), name, kind, origin, plain)) for name, kind in types.items()
+        )
+        if plain:
+            _refuse_mixed(chosen, origin)
         by = "as named"
     else:
-        chosen, by = _found(kinds, schema, label, origin), "by type"
-    modality = " + ".join(dict.fromkeys("tabular" if kind in TABULAR else kind for _, kind in chosen))
-    of_kind = {kind: [name for name, k in chosen if k == kind] for kind in dict.fromkeys(k for _, k in chosen)}
-    if " + " in modality or (modality == "tabular" and len(of_kind) > 1):
+        looks = {name: look for name, look in looks.items() if not ROW_INDEX.fullmatch(name)}
+        out = {name: look.words for name, look in looks.items() if look.kind is None}
+        if plain:
+            others = {
+                name: look.kind for name, look in looks.items() if look.kind is not None and look.kind not in PLAIN
+            }
+            out |= {name: f"{kind} columns are not read here" for name, kind in others.items()}
+        usable = {name: look for name, look in looks.items() if name not in out}
+        unfit = _unfit(usable, sample, schema, label, origin)
+        out |= unfit
+        chosen = _found({name: look for name, look in usable.items() if name not in out}, schema, label, out, origin)
+        by = "by type"
+    kinds = [look.kind for _, look in chosen]
+    modality = " + ".join(dict.fromkeys("tabular" if kind in TABULAR else str(kind) for kind in kinds))
+    of_kind = {kind: [name for name, look in chosen if look.kind == kind] for kind in dict.fromkeys(kinds)}
+    if " + " in modality or (modality == "tabular" and len(of_kind) > 1 and not plain):
         described = "; ".join(f"{kind} columns {listed(of)}" for kind, of in of_kind.items())
     else:
         described = f"{modality} columns {listed([name for name, _ in chosen])}"
     found = f"label column {label!r} {how}; {described} {by}"
-    rest = [name for name in kinds if name not in dict(chosen)]
+    told = [f"{name!r}: {look.words}" for name, look in chosen if look.words]
+    found += f" ({_few(told)})" if told else ""
+    rest = [name for name in looks if name not in dict(chosen)]
     if rest:
-        found += f"; not looked at: {listed(rest)}"
-    return Choice(label, chosen, modality, found)
+        found += (
+            f"; not looked at: {_few([f'{name!r} ({out[name]})' if out.get(name) else repr(name) for name in rest])}"
+        )
+    return Choice(label, chosen, modality, found, tuple(unfit))
 
 
-def kind_in(field: pa.Field, sample: pa.Table) -> Kind | None:
-    """What a column can be; None = nothing: an identifier, a list of texts, or nothing but nulls."""
-    kind = field.type.storage_type if isinstance(field.type, pa.BaseExtensionType) else field.type
-    by_type = kind_of(kind)
-    if by_type in ("image", "vector"):
-        return by_type
-    if pa.types.is_boolean(kind):
-        return "boolean"
-    if by_type == "tabular" or pa.types.is_decimal(kind):
-        return "number"
-    if pa.types.is_temporal(kind):
-        return "date"
-    if pa.types.is_dictionary(kind):
-        return "category" if not pa.types.is_nested(kind.value_type) else None
-    if is_text(kind):
-        return _text_kind(sample.column(field.name)) if field.name in sample.column_names else "text"
-    return None
+def _few(parts: Sequence[str]) -> str:
+    more = f" and {len(parts) - SHOWN} more" if len(parts) > SHOWN else ""
+    return ", ".join(parts[:SHOWN]) + more
 
 
-def is_text(kind: pa.DataType) -> bool:
-    """Whether it is one of Arrow's string types."""
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+def _unfit(usable: dict[str, Look], sample: Sample, schema: pa.Schema, label: str, origin: str) -> dict[str, str]:
+    """The columns that name the rows, or repeat the label, and why."""
+    out: dict[str, str] = {}
+    label_n, names = _labels(sample, schema, label, origin)
+    codes: dict[str, IntArray] = {}
+    for name, look in usable.items():
+        column = sample.aligned(name)
+        if look.kind == "image":
+            continue
+        if column is None:
+            column = sample.columns.get(name)
+            if column is None or look.kind != "vector" or len(column) != len(label_n):
+                continue  # other rows than the labels'
+
+        if look.kind == "vector":
+            codes[name] = rows_as_codes(stored.arrays(column, look.how, look.shape)[0])
+            continue
+        if look.kind in ("category", "text"):
+            values = texts(column) if _is_written(column.type) else column.to_pylist()
+            codes[name] = codes_of(values)
+            told = told_by_words(texts(column), label_n, names) if look.kind == "text" else None
+            if told is not None:
+                out[name] = told
+            continue
+        numbers, _ = stored.plain(column, look.how, look.form)
+        whole = pa.types.is_integer(numbers.type)
+        values = exact_numbers(numbers, date=look.kind == "date")
+        codes[name] = codes_of(values.tolist())
+        told = names_rows(name, values, sample.places, sample.rows, whole=whole, date=look.kind == "date")
+        if told is not None and look.kind != "boolean":
+            out[name] = told
+    if len(label_n):
+        out |= {name: words for name, words in copies(codes, label_n).items() if name not in out}
+    return out
 
 
-def texts(column: pa.ChunkedArray | pa.Array) -> list[str | None]:
-    """The column's texts; bytes that are no UTF-8 become U+FFFD."""
-    values = column.cast(pa.large_binary()).to_pylist()
-    return [None if value is None else value.decode("utf-8", "replace") for value in values]
+def _is_written(kind: pa.DataType) -> bool:
+    plain = plain_type(kind.value_type if pa.types.is_dictionary(kind) else kind)
+    return is_text(plain) or stored.is_binary(plain)
 
 
-def _text_kind(column: pa.ChunkedArray) -> Kind | None:
-    values = [value for value in texts(column) if value is not None]
-    distinct = len(set(values))
-    if not values:
-        return None
-    if distinct <= MOST_VALUES and 2 * distinct <= len(values):
-        return "category"
-    words = float(np.mean([len(value.split()) for value in values]))
-    numbered = float(np.mean([any(c.isdigit() for c in value) for value in values]))
-    return "text" if words > LEAST_WORDS or (words >= LEAST_WORDS and numbered < 0.5) else None
+def _labels(sample: Sample, schema: pa.Schema, label: str, origin: str) -> tuple[IntArray, tuple[str, ...]]:
+    """The labels of the sample's rows as int64 [n], -1 = null; and the classes' names. Nothing if they are unknown."""
+    column = sample.aligned(label)
+    if column is None:
+        return np.empty(0, np.int64), ()
+    named = label_names(
+        column, Reading("text") if is_text(column.type) else reading_of(schema, label, origin), label, origin
+    )
+    order = sorted({name for name in named if name is not None})
+    place = {name: number for number, name in enumerate(order)}
+    return np.array([-1 if name is None else place[name] for name in named], np.int64), tuple(order)
 
 
-def _found(kinds: dict[str, Kind | None], schema: pa.Schema, label: str, origin: str) -> tuple[tuple[str, Kind], ...]:
-    usable = {name: kind for name, kind in kinds.items() if kind is not None and not ROW_INDEX.fullmatch(name)}
+def _found(
+    usable: dict[str, Look], schema: pa.Schema, label: str, out: dict[str, str], origin: str
+) -> tuple[tuple[str, Look], ...]:
     for one in ("image", "vector"):
-        candidates = [name for name, kind in usable.items() if kind == one]
+        candidates = [name for name, look in usable.items() if look.kind == one and look.how != "struct"]
         if len(candidates) > 1:
             raise BadInput(
                 f"{origin}: several {one} columns: {listed(candidates)}; "
@@ -132,38 +205,39 @@ def _found(kinds: dict[str, Kind | None], schema: pa.Schema, label: str, origin:
             )
         if candidates:
             return ((candidates[0], usable[candidates[0]]),)
-    written = tuple((name, kind) for name, kind in usable.items() if kind == "text")
+    written = tuple((name, look) for name, look in usable.items() if look.kind == "text")
     if written:
         return written
-    tabular = tuple((name, kind) for name, kind in usable.items() if kind in TABULAR)
-    if not tabular:
-        types = ", ".join(f"{field.name}: {field.type}" for field in list(schema)[:SHOWN] if field.name != label)
-        raise BadInput(
-            f"{origin}: no input columns beside label {label!r} ({types or 'no other column'}); needed is a column of "
-            f"images (binary, or struct with bytes), of vectors (list of numbers), of text, or numbers, booleans, "
-            f"categories or dates"
+    tabular = tuple((name, look) for name, look in usable.items() if look.kind in TABULAR or look.how == "struct")
+    if tabular:
+        return tabular
+    types = ", ".join(f"{field.name}: {field.type}" for field in list(schema)[:SHOWN] if field.name != label)
+    why = _few([f"{name!r}: {words}" for name, words in out.items() if words])
+    raise BadInput(
+        f"{origin}: no input columns beside label {label!r} ({types or 'no other column'}); {NEEDED}"
+        + (f"; not used are {why}; if one of them says something about the rows, name it with --inputs" if why else "")
+    )
+
+
+def _usable(look: Look, name: str, kind: pa.DataType, origin: str, plain: bool) -> Look:
+    if look.kind is None or (plain and look.kind not in PLAIN):
+        what = (
+            "a list of numbers, or a number"
+            if plain
+            else "a list of numbers, text, a number, a boolean, a category or a date"
         )
-    return tabular
-
-
-def _usable(kind: Kind | None, field: pa.Field, origin: str) -> Kind:
-    if kind is None and is_text(field.type):
-        return "text"  # named by the user, so it is no identifier
-    if kind is None:
         raise BadInput(
-            f"{origin}: column {field.name!r} has type {field.type}; an input must be an image (binary, or struct with "
-            f"bytes), a list of numbers, text, a number, a boolean, a category or a date; convert it, or leave it out "
-            f"of data.inputs"
+            f"{origin}: column {name!r} has type {kind}; an input must be an image (binary, or struct with "
+            f"bytes), {what}; convert it, or leave it out of data.inputs" + (f" ({look.words})" if look.words else "")
         )
-    return kind
+    return look
 
 
-def distinct_values(column: pa.ChunkedArray) -> list[str]:
-    """A category's values as text, the most frequent first, at most MOST_VALUES."""
-    plain = column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
-    if not is_text(plain.type):
-        plain = plain.cast(pa.string())
-    counted = pc.value_counts(plain)
-    names = texts(counted.field("values"))
-    pairs = [(name, count) for name, count in zip(names, counted.field("counts").to_pylist(), strict=True) if name]
-    return [name for name, _ in sorted(pairs, key=lambda pair: (-pair[1], pair[0]))[:MOST_VALUES]]
+def _refuse_mixed(chosen: Sequence[tuple[str, Look]], origin: str) -> None:
+    kinds = {name: "tabular" if look.kind in TABULAR else str(look.kind) for name, look in chosen}
+    if len(set(kinds.values())) > 1 or ("tabular" not in kinds.values() and len(kinds) > 1):
+        shown = ", ".join(f"{name} ({kind})" for name, kind in kinds.items())
+        raise BadInput(
+            f"{origin}: input columns are {shown}; must be one image column, one vector column, or numeric columns "
+            f"only; name fewer in data.inputs (--inputs)"
+        )

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from sanitize.data.table import FloatArray
 from sanitize.errors import BadInput
 
+DAY = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
+
 
 def storage(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """The plain column below an extension type (a fixed-shape tensor is a fixed-size list)."""
@@ -80,6 +82,24 @@ def _refuse_nulls(column: pa.ChunkedArray, where: str, origin: str) -> None:
     if column.null_count:
         row = int(np.flatnonzero(pc.is_null(column).to_numpy())[0])
         raise BadInput(f"{origin}: row {row}, {where} is null; fill or drop such rows first")
+
+
+def exact_numbers(column: pa.ChunkedArray, *, date: bool = False) -> NDArray[np.float64]:
+    """A column of numbers, booleans or dates as float64 [n]: NaN where a value is missing, dates in days."""
+    kind = column.type
+    if date and pa.types.is_temporal(kind):
+        per_day = 1 if pa.types.is_date32(kind) else DAY["ms"] if pa.types.is_date64(kind) else DAY[kind.unit]
+        whole = column.cast(pa.int32()).cast(pa.int64()) if kind.bit_width == 32 else column.cast(pa.int64())
+        days: NDArray[np.float64] = pc.fill_null(whole.cast(pa.float64(), safe=False), np.nan).to_numpy() / per_day
+        return days
+    if pa.types.is_boolean(kind):
+        column = column.cast(pa.int8())
+    elif pa.types.is_decimal(kind):
+        column = column.cast(pa.float64())
+    if column.null_count:
+        column = pc.fill_null(column.cast(pa.float64(), safe=False), np.nan)
+    exact: NDArray[np.float64] = column.to_numpy().astype(np.float64)
+    return exact
 
 
 def encode_vectors(vectors: FloatArray, kind: pa.DataType, *, name: str) -> pa.Array:

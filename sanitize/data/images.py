@@ -1,12 +1,9 @@
-"""Images: encoded bytes in a column -> one uint8 array, and back to PNG. Only PNG and JPEG, only modes L and RGB."""
+"""Images: encoded bytes in a column -> one uint8 array, and back to PNG. As a viewer shows them, grey or RGB."""
 
 # N rows, H x W pixels, K channels
 from __future__ import annotations
 
 import io
-import struct
-import warnings
-import zlib
 
 import numpy as np
 import pyarrow as pa
@@ -14,57 +11,51 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from PIL import Image
 
+from sanitize.data.decoder import Unreadable, open_image, plain_mode, shown
 from sanitize.errors import BadInput
 
 Pixels = NDArray[np.uint8]
 
-FORMATS = ("PNG", "JPEG")  # decoders of other formats never see a user's bytes
 CHANNELS = {"L": 1, "RGB": 3}
-
-# what Pillow's two decoders raise for damaged files (UnidentifiedImageError is an OSError)
-_DAMAGED = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, struct.error, zlib.error)
 
 
 def decode_images(column: pa.ChunkedArray, *, name: str, origin: str, size: int | None = None) -> Pixels:
-    """Decode a column of PNG and JPEG images.
+    """Decode a column of images of one size; see `decoder` for the formats and for what is shown of them.
 
     column   binary, or struct with a binary field `bytes` (a field `path` is never followed)
     name     the column's name, for messages
     origin   the file's name, for messages
     size     resize every image to size x size pixels, bilinear; None = all must have one size
-    Returns  uint8 [N, H, W, K], K = 1 for mode L and 3 for RGB; no rows: [0, size or 1, size or 1, 1]
-    Raises   BadInput: null, null bytes with a path, corrupt, another format or mode, several sizes or modes,
-             more pixels than PIL.Image.MAX_IMAGE_PIXELS
+    Returns  uint8 [N, H, W, K], K = 1 where all are grey and 3 where all have colours; no rows: [0, size or 1, ..., 1]
+    Raises   BadInput: null, null bytes with a path, an image that cannot be read, several sizes or modes
     """
     pixels = np.empty((0, size or 1, size or 1, 1), np.uint8)
     mode, shape, row = "", (0, 0), 0
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        for chunk in column.chunks:
-            paths = _field(chunk, "path")
-            blobs = _field(chunk, "bytes") if pa.types.is_struct(chunk.type) else chunk
-            assert blobs is not None
-            for position, blob in enumerate(blobs):
-                where = f"{origin}: row {row}, column {name!r}"
-                if not blob.is_valid:
-                    raise BadInput(_no_bytes(where, paths[position].as_py() if paths is not None else None))
-                image = _decode(blob.as_py(), where, size)
-                if not row:
-                    mode, shape = image.mode, image.size
-                    pixels = np.empty((len(column), image.height, image.width, CHANNELS[mode]), np.uint8)
-                if image.mode != mode:
-                    raise BadInput(
-                        f"{where}: image has mode {image.mode}, but row 0 has mode {mode}; "
-                        f"all must have one mode; convert them all to RGB, or all to L"
-                    )
-                if image.size != shape:
-                    raise BadInput(
-                        f"{where}: image has {image.width} x {image.height} pixels, but row 0 has "
-                        f"{shape[0]} x {shape[1]}; all must have one size; "
-                        f"set data.image_size (--image-size) to resize them"
-                    )
-                pixels[row] = np.frombuffer(image.tobytes(), np.uint8).reshape(pixels.shape[1:])
-                row += 1
+    for chunk in column.chunks:
+        paths = _field(chunk, "path")
+        blobs = _field(chunk, "bytes") if pa.types.is_struct(chunk.type) else chunk
+        assert blobs is not None
+        for position, blob in enumerate(blobs):
+            where = f"{origin}: row {row}, column {name!r}"
+            if not blob.is_valid:
+                raise BadInput(_no_bytes(where, paths[position].as_py() if paths is not None else None))
+            image = _decode(blob.as_py(), where, size)
+            if not row:
+                mode, shape = image.mode, image.size
+                pixels = np.empty((len(column), image.height, image.width, CHANNELS[mode]), np.uint8)
+            if image.mode != mode:
+                raise BadInput(
+                    f"{where}: image has mode {image.mode}, but row 0 has mode {mode}; "
+                    f"all must have one mode; convert them all to RGB, or all to L"
+                )
+            if image.size != shape:
+                raise BadInput(
+                    f"{where}: image has {image.width} x {image.height} pixels, but row 0 has "
+                    f"{shape[0]} x {shape[1]}; all must have one size; "
+                    f"set data.image_size (--image-size) to resize them"
+                )
+            pixels[row] = np.frombuffer(image.tobytes(), np.uint8).reshape(pixels.shape[1:])
+            row += 1
     return pixels
 
 
@@ -86,19 +77,10 @@ def _no_bytes(where: str, path: str | None) -> str:
 
 def _decode(blob: bytes, where: str, size: int | None) -> Image.Image:
     try:
-        image: Image.Image = Image.open(io.BytesIO(blob), formats=FORMATS)
-        if image.mode not in CHANNELS:
-            raise BadInput(f"{where}: image has mode {image.mode}; must be L or RGB; convert it to one of them")
-        image.load()
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise BadInput(
-            f"{where}: image has more than {Image.MAX_IMAGE_PIXELS} pixels, the bound against decompression bombs; "
-            f"shrink or drop it"
-        ) from error
-    except _DAMAGED as error:
-        raise BadInput(
-            f"{where}: image is corrupt or neither PNG nor JPEG ({error}); mend or drop such rows first"
-        ) from error
+        with open_image(blob) as opened:
+            image = shown(opened, plain_mode(opened))
+    except Unreadable as error:
+        raise BadInput(f"{where}: {error}; mend or drop such rows first") from error
     if size is not None and image.size != (size, size):
         return image.resize((size, size), Image.Resampling.BILINEAR)
     return image

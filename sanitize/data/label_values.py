@@ -69,6 +69,17 @@ def reading_of(schema: pa.Schema, label: str, origin: str = "the table") -> Read
     )
 
 
+def label_names(column: pa.ChunkedArray, reading: Reading, label: str, origin: str, first: int = 0) -> list[str | None]:
+    """Each row's class by its name, or, where it has none, its own text; None = null. Otherwise as `distinct`."""
+    found: list[str | None] = []
+    for chunk in column.chunks:
+        values, places_n = distinct(chunk, label, origin, first + len(found))
+        names = reading.names or ()
+        told = [names[value] if isinstance(value, int) and 0 <= value < len(names) else str(value) for value in values]
+        found += [None if place < 0 else told[place] for place in places_n]
+    return found
+
+
 def declared_names(schema: pa.Schema, label: str, origin: str = "the table") -> tuple[str, ...] | None:
     """The ClassLabel names that the schema metadata declare for `label`, a column of numbers; None = they declare none.
 

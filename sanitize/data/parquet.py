@@ -14,7 +14,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sanitize.data.arrow import decode_table, encoded_image_table, image_table, replace_rows, vector_table
-from sanitize.data.columns import Columns, kind_of, pick_columns
+from sanitize.data.columns import refuse_names
+from sanitize.data.plain_columns import Columns, pick_columns
+from sanitize.data.sample import LARGE_ROWS, Sample, draw_rows, is_large
+from sanitize.data.stored import is_list, plain_type
 from sanitize.data.table import BoolArray, Table
 from sanitize.errors import BadInput, BadParams
 from sanitize.io.atomic import atomic_write
@@ -27,6 +30,7 @@ __all__ = [
     "Columns",
     "decode_table",
     "encoded_image_table",
+    "find_inputs",
     "image_table",
     "read_arrow",
     "read_table",
@@ -77,6 +81,7 @@ def read_table(
     *,
     label: str | None = None,
     inputs: Sequence[str] | None = None,
+    like: Columns | None = None,
     image_size: int | None = None,
     class_names: Sequence[str] | None = None,
     numbered: bool = False,
@@ -87,6 +92,7 @@ def read_table(
 
     label        label column; None = found
     inputs       input columns; None = found
+    like         the columns of another table of the same data, in place of both: they are read as there
     image_size   resize images to this many pixels square; None = all must have one size
     class_names  the classes of the training table, when reading another table of the same data (its labels then get
                  the same numbers, and one class alone is fine); None = this table's own
@@ -97,10 +103,11 @@ def read_table(
     Raises       BadInput, BadParams: as `read_arrow` and `decode_table`
     """
     path = Path(path)
+    columns = find_inputs(path, label=label, inputs=inputs) if like is None else like
+    names = [*columns.inputs, columns.label]
 
     def needed(file: pq.ParquetFile) -> pa.Table:
-        columns = pick_columns(file.schema_arrow, label=label, inputs=inputs, origin=str(path))
-        names = [*columns.inputs, columns.label]
+        refuse_names(file.schema_arrow.names, columns.label, columns.inputs, str(path))
         return file.read(columns=names).select(names)
 
     arrow = _reading(path, needed)
@@ -108,13 +115,43 @@ def read_table(
         raise BadInput(f"{path}: has no rows; must have at least 1")
     return decode_table(
         arrow,
-        label=label,
-        inputs=inputs,
+        like=columns,
         image_size=image_size,
         class_names=class_names,
         numbered=numbered,
         least_classes=least_classes,
         origin=str(path),
+    )
+
+
+def find_inputs(path: str | Path, *, label: str | None = None, inputs: Sequence[str] | None = None) -> Columns:
+    """Which columns of a parquet file are looked at, by its schema and some of its rows; without class names.
+
+    Raises  BadInput, BadParams: as `read_arrow` and `pick_columns`
+    """
+    path = Path(path)
+
+    def pick(file: pq.ParquetFile) -> Columns:
+        schema = file.schema_arrow
+        refuse_names(schema.names, label, inputs, str(path))
+        return pick_columns(schema, _some_rows(file), label=label, inputs=inputs, origin=str(path))
+
+    return _reading(path, pick)
+
+
+SAMPLED_AT_ONCE = 1024  # rows
+
+
+def _some_rows(file: pq.ParquetFile) -> Sample:
+    def read(names: list[str], rows: int) -> Iterator[pa.RecordBatch]:
+        for batch in file.iter_batches(batch_size=rows, columns=names):
+            yield batch.select(names)
+
+    return draw_rows(
+        list(file.schema_arrow),
+        file.metadata.num_rows,
+        lambda names: read(names, SAMPLED_AT_ONCE),
+        lambda names: islice(read(names, LARGE_ROWS), 1),
     )
 
 
@@ -127,7 +164,7 @@ def write_arrow(table: pa.Table, path: str | Path, metadata: Mapping[str, str] |
     if metadata:
         added = {key.encode(): value.encode() for key, value in metadata.items()}
         table = table.replace_schema_metadata({**(table.schema.metadata or {}), **added})
-    wide = any(kind_of(field.type) in ("image", "vector") for field in table.schema)
+    wide = any(is_large(field.type) or is_list(plain_type(field.type)) for field in table.schema)
     with _writable(Path(path)), atomic_write(path) as (draft,):
         pq.write_table(table.combine_chunks(), draft, row_group_size=WIDE_GROUP if wide else NARROW_GROUP)
 

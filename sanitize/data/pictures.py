@@ -1,61 +1,58 @@
 """Images that anybody made: encoded bytes -> pixels of one shape, or what is wrong with each. Any size, any mode.
 
-Only PNG and JPEG are decoded, whatever a path's ending says. An image's header tells its size before a pixel is
-decoded; more than MAX_PIXELS are refused. Null bytes never open a file or an address, but below a folder that the user
-named; links that lead out of it are not followed.
+Null bytes never open a file or an address, but below a folder that the user named; links that lead out of it are not
+followed.
 """
 
 # N rows, H x W pixels, K channels
 from __future__ import annotations
 
-import io
-import struct
-import warnings
-import zlib
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
+from numpy.typing import NDArray
 from PIL import Image
 
-from sanitize.data.images import FORMATS, Pixels
+from sanitize.data.decoder import GREY, WHITE, Unreadable, has_alpha, has_frames, open_image, shown, upright_size
+from sanitize.data.images import Pixels, resize_images
+from sanitize.data.stored import bytes_and_paths, channels_last, sides
 from sanitize.whereabouts import told
 
-MAX_PIXELS = 89_478_485  # Pillow's own bound against decompression bombs: a quarter of a GiB as RGB
 MAX_FILE = 64 << 20  # bytes of an image file below --image-root
 COMMON_SIDE = 32  # pixels at which images of several sizes are looked at
 LARGE = 128  # an image of more pixels a side is looked at with LARGE_SIDE
 LARGE_SIDE = 64
-GREY = {"1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "F"}
-
-# what Pillow's decoders raise for damaged files (UnidentifiedImageError is an OSError)
-_DAMAGED = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, struct.error, zlib.error)
-_BOMB = (Image.DecompressionBombError, Image.DecompressionBombWarning, MemoryError, OverflowError)
+BLACK = 0
+LOOKED_AT = 64  # images with transparent parts that are looked at to choose the ground below them
 
 
-class Unreadable(Exception):
-    """What is wrong with one image; never leaves this module."""
-
-
-def common_shape(column: pa.ChunkedArray, size: int | None, root: Path | None) -> tuple[tuple[int, int, int], str]:
+def common_shape(column: pa.ChunkedArray, size: int | None, root: Path | None) -> tuple[tuple[int, int, int], int, str]:
     """The shape at which a column's images are looked at, from their headers alone.
 
     size     pixels square, as asked for; None = the images' own size where they have one of at most LARGE pixels a side
-    Returns  (height, width, channels), and in words what is done to the images; "" = nothing
+    Returns  (height, width, channels); the grey level below what is transparent: white, or black where all of the first
+             LOOKED_AT images with transparent parts look alike on white, but not on black; and in words what is done to
+             the images, "" = nothing
     Channels are 1 where all images are grey, else 3. Images that cannot be opened do not count.
     """
     sizes: Counter[tuple[int, int]] = Counter()
     modes: Counter[str] = Counter()
+    clear: list[tuple[bytes | None, str | None]] = []
+    turned = several = 0
     with told("doing", "read the headers of images") as at:
-        for row, (blob, path) in enumerate(_blobs(column)):
+        for row, (blob, path) in enumerate(bytes_and_paths(column)):
             at(row)
             try:
                 with _opened(blob, path, root) as image:
-                    sizes[image.size] += 1
+                    sizes[upright_size(image)] += 1
                     modes[image.mode] += 1
+                    turned += upright_size(image) != image.size
+                    several += has_frames(image)
+                    if has_alpha(image) and len(clear) < LOOKED_AT:
+                        clear.append((blob, path))
             except Unreadable:
                 continue
     grey = bool(modes) and set(modes) <= GREY
@@ -70,79 +67,105 @@ def common_shape(column: pa.ChunkedArray, size: int | None, root: Path | None) -
     elif max(width, height) > LARGE:
         notes.append(f"images of {width} x {height} pixels are looked at with {LARGE_SIDE} x {LARGE_SIDE}")
         width = height = LARGE_SIDE
-    remedy = " (--image-size N: with others)" if notes and size is None and len(notes) > bool(odd) else ""
-    return (height, width, 1 if grey else 3), "; ".join(notes) + remedy
+    if size is None and len(notes) > bool(odd):
+        notes[-1] += " (--image-size N: with others)"
+    shape = (height, width, 1 if grey else 3)
+    ground = _ground(clear, shape, root) if clear else WHITE
+    if clear:
+        notes.append(f"transparent parts are looked at on {'white' if ground else 'black, on white all look alike'}")
+    if turned:
+        notes.append(f"{turned} images are turned as their EXIF data say")
+    if several:
+        notes.append(f"of {several} images with several frames the first is looked at")
+    return shape, ground, "; ".join(notes)
+
+
+def _ground(images: list[tuple[bytes | None, str | None]], shape: tuple[int, int, int], root: Path | None) -> int:
+    """The grey level below transparent parts on which something can be seen; white, if both will do or none."""
+
+    def alike(ground: int) -> bool:
+        first: Pixels | None = None
+        for blob, path in images:
+            try:
+                with _opened(blob, path, root) as image:
+                    pixels = _pixels(image, shape, ground)
+            except Unreadable:
+                continue
+            if first is not None and not np.array_equal(first, pixels):
+                return False
+            first = pixels
+        return True
+
+    return BLACK if alike(WHITE) and not alike(BLACK) else WHITE
 
 
 def read_pictures(
-    column: pa.ChunkedArray, shape: tuple[int, int, int], root: Path | None
+    column: pa.ChunkedArray, shape: tuple[int, int, int], root: Path | None, ground: int = WHITE
 ) -> tuple[Pixels, dict[int, str]]:
     """Decode images, each resized to `shape` (bilinear) where it has another.
 
     column   binary, or struct with a binary field `bytes` and maybe a text field `path`
     shape    height, width, channels (1 or 3)
     root     folder below which a path may be opened where bytes are null; None = nowhere
+    ground   grey level below what is transparent
     Returns  uint8 [N, H, W, K], zeros for images that cannot be read; and for these rows what is wrong
     """
     height, width, channels = shape
     pixels = np.zeros((len(column), height, width, channels), np.uint8)
     bad: dict[int, str] = {}
     with told("doing", "decoded images") as at:
-        for row, (blob, path) in enumerate(_blobs(column)):
+        for row, (blob, path) in enumerate(bytes_and_paths(column)):
             at(row)
             try:
                 with _opened(blob, path, root) as image:
-                    pixels[row] = _pixels(image, shape)
+                    pixels[row] = _pixels(image, shape, ground)
             except Unreadable as error:
                 bad[row] = str(error)
     return pixels, bad
 
 
-def _blobs(column: pa.ChunkedArray) -> Iterator[tuple[bytes | None, str | None]]:
-    """Each row's bytes and path."""
-    for chunk in column.chunks:
-        if not pa.types.is_struct(chunk.type):
-            for blob in chunk:
-                yield blob.as_py(), None
-            continue
-        blobs = pc.struct_field(chunk, "bytes")
-        paths = pc.struct_field(chunk, "path") if chunk.type.get_field_index("path") >= 0 else None
-        for row in range(len(chunk)):
-            blob = blobs[row].as_py()
-            yield blob, None if blob is not None or paths is None else _text(paths[row])
+def array_shape(stored: tuple[int, ...], size: int | None) -> tuple[tuple[int, int, int], str]:
+    """The shape at which arrays of pixels are looked at, and what is done to them in words; as `common_shape`."""
+    height, width = sides(stored) or (0, 0)
+    channels = 1 if len(stored) == 2 or (1 in (stored[0], stored[2]) and 3 not in (stored[2],)) else 3
+    if size is not None:
+        return (size, size, channels), ""
+    if max(height, width) > LARGE:
+        note = f"images of {width} x {height} pixels are looked at with {LARGE_SIDE} x {LARGE_SIDE}"
+        return (LARGE_SIDE, LARGE_SIDE, channels), f"{note} (--image-size N: with others)"
+    return (height, width, channels), ""
 
 
-def _text(value: pa.Scalar) -> str | None:
-    try:
-        path = value.as_py()
-    except UnicodeDecodeError:
-        return "\ufffd"
-    return path if isinstance(path, str) else None
+def array_pictures(values: NDArray[Any], scale: float, shape: tuple[int, int, int]) -> tuple[Pixels, dict[int, str]]:
+    """Arrays of pixels as images, each resized to `shape` (bilinear) where it has another.
+
+    values   numbers [N, H, W], [N, H, W, 1 or 3] or [N, 1 or 3, H, W]
+    scale    what brings them into 0..255
+    Returns  uint8 [N, H, W, K], zeros where a value lies outside; and for these rows what is wrong
+    """
+    values = channels_last(values)
+    if values.dtype == np.uint8 and scale == 1:
+        return _sized(values, shape), {}
+    levels = np.round(values.astype(np.float64) * scale)
+    inside = np.isfinite(levels) & (levels >= 0) & (levels <= 255)
+    bad = {}
+    for row in np.flatnonzero(~inside.reshape(len(levels), -1).all(axis=1)):
+        value = values[row][~inside[row]][0]
+        bad[int(row)] = f"a pixel is {value}; must be within 0..{255 / scale:g}, as the others are"
+        levels[row] = 0
+    return _sized(levels.astype(np.uint8), shape), bad
+
+
+def _sized(images: Pixels, shape: tuple[int, int, int]) -> Pixels:
+    if images.shape[1:] == shape:
+        return images
+    assert shape[0] == shape[1]
+    return resize_images(images, shape[0])
 
 
 def _opened(blob: bytes | None, path: str | None, root: Path | None) -> Image.Image:
     """The image, its header read, no pixel decoded."""
-    if blob is None:
-        blob = _from_root(path, root)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image: Image.Image = Image.open(io.BytesIO(blob), formats=FORMATS)
-    except _BOMB as error:
-        raise Unreadable(f"image has more than {MAX_PIXELS} pixels, the bound against decompression bombs") from error
-    except _DAMAGED as error:
-        raise Unreadable(f"image is corrupt or neither PNG nor JPEG ({_first(error)})") from error
-    if image.width * image.height > MAX_PIXELS:
-        raise Unreadable(
-            f"image has {image.width} x {image.height} pixels, more than {MAX_PIXELS}, the bound against decompression "
-            f"bombs"
-        )
-    return image
-
-
-def _first(error: Exception) -> str:
-    text = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return text.split(" <")[0]  # what follows is an object's address, another one in every run
+    return open_image(_from_root(path, root) if blob is None else blob)
 
 
 def _from_root(path: str | None, root: Path | None) -> bytes:
@@ -165,30 +188,9 @@ def _from_root(path: str | None, root: Path | None) -> bytes:
         ) from error
 
 
-def _pixels(image: Image.Image, shape: tuple[int, int, int]) -> Pixels:
+def _pixels(image: Image.Image, shape: tuple[int, int, int], ground: int) -> Pixels:
     height, width, channels = shape
-    try:
-        if image.format == "JPEG" and image.width > 2 * width and image.height > 2 * height:
-            image.draft(None, (2 * width, 2 * height))  # decodes a large photograph at a fraction of its size
-        image.load()
-        seen = _as_mode(image, "L" if channels == 1 else "RGB")
-        if seen.size != (width, height):
-            seen = seen.resize((width, height), Image.Resampling.BILINEAR)
-        return np.asarray(seen, np.uint8).reshape(shape)
-    except _BOMB as error:
-        raise Unreadable("image does not fit into memory") from error
-    except _DAMAGED as error:
-        raise Unreadable(f"image is corrupt or neither PNG nor JPEG ({_first(error)})") from error
-
-
-def _as_mode(image: Image.Image, mode: str) -> Image.Image:
-    """Grey or RGB; 16 bits become 8, what is transparent becomes black's neighbour, its own colour."""
-    if image.mode == mode:
-        return image
-    if image.mode.startswith("I") or image.mode == "F":
-        levels = np.asarray(image, np.float64)
-        scaled = np.clip(levels / (257 if levels.max(initial=0) > 255 else 1), 0, 255)
-        image = Image.fromarray(scaled.astype(np.uint8))
-    if image.mode == "P":
-        image = image.convert("RGBA")
-    return image.convert(mode)
+    seen = shown(image, "L" if channels == 1 else "RGB", ground, (width, height))
+    if seen.size != (width, height):
+        seen = seen.resize((width, height), Image.Resampling.BILINEAR)
+    return np.asarray(seen, np.uint8).reshape(shape)

@@ -17,15 +17,16 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from sanitize.data.detect import Choice, Kind, distinct_values, is_text, texts
-from sanitize.data.features import storage
-from sanitize.data.pictures import common_shape, read_pictures
+from sanitize.data import stored, written
+from sanitize.data.detect import Choice
+from sanitize.data.features import exact_numbers, storage
+from sanitize.data.looks import Kind, Look, distinct_values
+from sanitize.data.pictures import array_pictures, array_shape, common_shape, read_pictures
+from sanitize.data.stored import Bad, How, is_text, texts
 from sanitize.data.table import FloatArray, Modality
 
 TEXT_WIDTH = 1024  # hashed features of one text column
 SMALL_SIDE = 16  # pixels of an image that is seen together with other columns
-DAY = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
-Bad = dict[int, str]  # position in the batch -> what is wrong with the row
 
 
 NAMED = 10  # classes, and columns, that a message names
@@ -39,6 +40,11 @@ class Feature(BaseModel):
     mean     what stands for a missing number; what is subtracted from dates, days
     missing  whether a number that says "is missing" follows
     shape    an image's height, width and channels
+    ground   grey level below what is transparent in an image
+    how      how its stored values become plain ones, see `stored`; "" = they are
+    array    of arrays and vectors that are not plain lists: the shape they are stored in
+    scale    what an image's array is multiplied with to lie within 0..255
+    form     how numbers or dates in text are written
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -50,6 +56,11 @@ class Feature(BaseModel):
     mean: float = Field(0.0, allow_inf_nan=False)
     missing: bool = False
     shape: tuple[int, int, Literal[1, 3]] | None = None
+    ground: int = Field(255, ge=0, le=255)
+    how: How = ""
+    array: tuple[int, ...] = ()
+    scale: float = Field(1.0, allow_inf_nan=False)
+    form: str = ""
 
 
 class Recipe(BaseModel):
@@ -113,24 +124,36 @@ class Recipe(BaseModel):
 
     def _pictures(self, feature: Feature, rows: pa.Table, root: Path | None, bad: Bad) -> NDArray[np.uint8]:
         assert feature.shape is not None
-        pixels, wrong = read_pictures(storage(rows.column(feature.name)), feature.shape, root)
+        column = rows.column(feature.name)
+        if feature.how in stored.ARRAYS:
+            values, wrong = stored.arrays(column, feature.how, feature.array)
+            pixels, off = array_pictures(values, feature.scale, feature.shape)
+            wrong = {**off, **wrong}
+        else:
+            column, _ = stored.plain(column, feature.how)
+            pixels, wrong = read_pictures(column, feature.shape, root, feature.ground)
         _note(bad, wrong, feature.name)
         return pixels
 
     def _numbers(self, feature: Feature, rows: pa.Table, root: Path | None, bad: Bad) -> FloatArray:
-        column = storage(rows.column(feature.name))
+        column = rows.column(feature.name)
         if feature.kind == "image":
             small = self._pictures(feature, rows, root, bad)
             return small.reshape(len(small), -1).astype(np.float32) / np.float32(255)
         if feature.kind == "vector":
-            vectors, wrong = read_vectors(column, feature.width)
+            if feature.how:
+                vectors, wrong = read_arrays(column, feature.how, feature.array)
+            else:
+                vectors, wrong = read_vectors(storage(column), feature.width)
             _note(bad, wrong, feature.name)
             return vectors
         if feature.kind == "category":
-            return _one_hot(column, feature)
+            return _one_hot(storage(column), feature)
         if feature.kind == "text":
-            return hashed_text(texts(column))
-        numbers, wrong = _scalars(column, feature)
+            return hashed_text(texts(storage(column)))
+        plain, wrong = stored.plain(column, feature.how, feature.form)
+        _note(bad, wrong, feature.name)
+        numbers, wrong = _scalars(plain, feature)
         _note(bad, wrong, feature.name)
         return numbers
 
@@ -153,26 +176,10 @@ def fit_recipe(
     alone = [kind for _, kind in choice.kinds] == ["image"]
     features = []
     notes = []
-    for name, kind in choice.kinds:
-        column = storage(rows.column(name))
-        if kind == "image":
-            shape, note = common_shape(column, image_size or (None if alone else SMALL_SIDE), image_root)
-            width = 0 if alone else int(np.prod(shape))
-            features.append(Feature(name=name, kind=kind, width=width, shape=shape))
-            notes += [note] if note else []
-        elif kind == "vector":
-            features.append(Feature(name=name, kind=kind, width=_common_width(column)))
-        elif kind == "category":
-            values = tuple(distinct_values(column))
-            features.append(Feature(name=name, kind=kind, width=len(values) + 1, values=values))
-        elif kind == "text":
-            features.append(Feature(name=name, kind=kind, width=TEXT_WIDTH))
-        else:
-            exact = _exact(column, kind)
-            present = exact[np.isfinite(exact)]
-            missing = bool(np.isnan(exact).any())
-            mean = float(present.mean()) if len(present) else 0.0
-            features.append(Feature(name=name, kind=kind, width=1 + missing, mean=mean, missing=missing))
+    for name, look in choice.looks:
+        feature, note = _fitted(name, look, rows.column(name), image_size, alone, image_root)
+        features.append(feature)
+        notes += [note] if note else []
     modality: Modality = "tabular" if all(kind in ("number", "boolean") for _, kind in choice.kinds) else "vector"
     seen = "; ".join([choice.found, *notes])
     return Recipe(
@@ -182,6 +189,61 @@ def fit_recipe(
         modality="image" if alone else modality,
         seen=seen,
     )
+
+
+def _fitted(
+    name: str, look: Look, column: pa.ChunkedArray, image_size: int | None, alone: bool, root: Path | None
+) -> tuple[Feature, str]:
+    """One column's feature, and what is done to its images, in words."""
+    assert look.kind is not None
+    kind, how = look.kind, look.how
+    if kind == "image":
+        side = image_size or (None if alone else SMALL_SIDE)
+        ground = 255
+        if how in stored.ARRAYS:
+            shape, note = array_shape(look.shape, side)
+        else:
+            shape, ground, note = common_shape(stored.plain(column, how)[0], side, root)
+        width = 0 if alone else int(np.prod(shape))
+        array = look.shape if how in stored.ARRAYS else ()
+        found = Feature(
+            name=name, kind=kind, width=width, shape=shape, ground=ground, how=how, array=array, scale=look.scale
+        )
+        return found, note
+    if kind == "vector" and how:
+        array = look.shape or stored.common_shape(column, how)
+        return Feature(name=name, kind=kind, width=int(np.prod(array)), how=how, array=array), ""
+    if kind == "vector":
+        return Feature(name=name, kind=kind, width=_common_width(storage(column))), ""
+    if kind == "category":
+        values = tuple(distinct_values(storage(column)))
+        return Feature(name=name, kind=kind, width=len(values) + 1, values=values), ""
+    if kind == "text":
+        return Feature(name=name, kind=kind, width=TEXT_WIDTH), ""
+    exact = exact_numbers(stored.plain(column, how, look.form)[0], date=kind == "date")
+    present = exact[np.isfinite(exact)]
+    missing = bool(np.isnan(exact).any())
+    mean = float(present.mean()) if len(present) else 0.0
+    return Feature(name=name, kind=kind, width=1 + missing, mean=mean, missing=missing, how=how, form=look.form), ""
+
+
+def read_arrays(column: pa.ChunkedArray, how: How, shape: tuple[int, ...]) -> tuple[FloatArray, Bad]:
+    """Arrays, flat, as float32 [n, D], zeros in the rows that are null, of another shape or not finite."""
+    values, bad = stored.arrays(column, how, shape)
+    return _finite(values.reshape(len(values), -1), bad)
+
+
+def _finite(values: NDArray[Any], bad: Bad) -> tuple[FloatArray, Bad]:
+    with np.errstate(over="ignore"):
+        vectors: FloatArray = values.astype(np.float32)
+    finite = np.isfinite(vectors.sum(axis=1, dtype=np.float64))
+    if not finite.all():
+        vectors = vectors.copy()
+        for row in np.flatnonzero(~finite):
+            place = int(np.flatnonzero(~np.isfinite(vectors[row]))[0])
+            bad[int(row)] = f"value {place} is {vectors[row, place]}, a null, or beyond float32; must be finite"
+            vectors[row] = 0
+    return vectors, bad
 
 
 def read_vectors(column: pa.ChunkedArray, width: int) -> tuple[FloatArray, Bad]:
@@ -201,14 +263,7 @@ def read_vectors(column: pa.ChunkedArray, width: int) -> tuple[FloatArray, Bad]:
     if not good.all():
         vectors = np.zeros((rows, width), np.float32)
         vectors[good] = flat
-    finite = np.isfinite(vectors.sum(axis=1, dtype=np.float64))
-    if not finite.all():
-        vectors = vectors.copy()
-        for row in np.flatnonzero(~finite):
-            place = int(np.flatnonzero(~np.isfinite(vectors[row]))[0])
-            bad[int(row)] = f"value {place} is {vectors[row, place]}, a null, or beyond float32; must be finite"
-            vectors[row] = 0
-    return vectors, bad
+    return _finite(vectors, bad)
 
 
 def _common_width(column: pa.ChunkedArray) -> int:
@@ -219,31 +274,9 @@ def _common_width(column: pa.ChunkedArray) -> int:
     return int(widths[counts.argmax()])
 
 
-def _exact(column: pa.ChunkedArray, kind: Kind) -> NDArray[np.float64]:
-    """float64 [n]; NaN where a value is missing; dates in days."""
-    if kind == "date":
-        return _days(column)
-    if pa.types.is_boolean(column.type):
-        column = column.cast(pa.int8())
-    elif pa.types.is_decimal(column.type):
-        column = column.cast(pa.float64())
-    if column.null_count:
-        column = pc.fill_null(column.cast(pa.float64(), safe=False), np.nan)
-    exact: NDArray[np.float64] = column.to_numpy().astype(np.float64)
-    return exact
-
-
-def _days(column: pa.ChunkedArray) -> NDArray[np.float64]:
-    kind = column.type
-    per_day = 1 if pa.types.is_date32(kind) else DAY["ms"] if pa.types.is_date64(kind) else DAY[getattr(kind, "unit")]  # noqa: B009
-    whole = column.cast(pa.int32()).cast(pa.int64()) if kind.bit_width == 32 else column.cast(pa.int64())
-    days: NDArray[np.float64] = pc.fill_null(whole.cast(pa.float64(), safe=False), np.nan).to_numpy() / per_day
-    return days
-
-
 def _scalars(column: pa.ChunkedArray, feature: Feature) -> tuple[FloatArray, Bad]:
     """A number, boolean or date as float32 [n, 1], or [n, 2] with "is missing" beside it."""
-    exact = _exact(column, feature.kind)
+    exact = exact_numbers(column, date=feature.kind == "date")
     absent = np.isnan(exact)
     exact = np.where(absent, feature.mean, exact)
     if feature.kind == "date":
@@ -261,7 +294,7 @@ def _scalars(column: pa.ChunkedArray, feature: Feature) -> tuple[FloatArray, Bad
 def _one_hot(column: pa.ChunkedArray, feature: Feature) -> FloatArray:
     """float32 [n, values + 1]: 1 in the value's place, in the last one where it is missing or none of them."""
     plain = column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
-    if not is_text(plain.type):
+    if not is_text(plain.type) and not stored.is_binary(plain.type):
         plain = plain.cast(pa.string())
     places = {value: place for place, value in enumerate(feature.values)}
     other = len(feature.values)
@@ -278,5 +311,5 @@ def hashed_text(values: list[str | None]) -> FloatArray:
     hashing = HashingVectorizer(
         n_features=TEXT_WIDTH, ngram_range=(1, 2), token_pattern=r"(?u)\b\w+\b", dtype=np.float32
     )
-    hashed: FloatArray = hashing.transform([value or "" for value in values]).toarray()
+    hashed: FloatArray = hashing.transform([written.spaced(value or "") for value in values]).toarray()
     return hashed

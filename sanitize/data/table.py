@@ -17,6 +17,24 @@ BoolArray = NDArray[np.bool_]
 FloatArray = NDArray[np.float32]
 
 
+BLOCK = 1024  # rows that are compared at once
+
+
+def refuse_constant(inputs: NDArray[Any], seen: str, origin: str) -> None:
+    """Refuse inputs that are the same in all rows: nothing could be told from them.
+
+    inputs  [N, ...]
+    seen    what they are, in words
+    Raises  BadInput: they are all the same, in two rows or more
+    """
+    blocks = (inputs[start : start + BLOCK] for start in range(0, len(inputs), BLOCK))
+    if len(inputs) > 1 and all((block == inputs[:1]).all() for block in blocks):
+        raise BadInput(
+            f"{origin}: the inputs of all {len(inputs)} rows are the same, so that nothing can be told from them "
+            f"({seen}); name other columns with --inputs, or write the rows again with their values"
+        )
+
+
 @dataclass(frozen=True)
 class Table:
     """N rows of one data set, in memory.

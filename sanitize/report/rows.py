@@ -13,8 +13,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sanitize.data.arrow import decode_table
-from sanitize.data.columns import Columns, pick_columns
 from sanitize.data.labels import encode_labels
+from sanitize.data.parquet import find_inputs
+from sanitize.data.plain_columns import Columns
 from sanitize.data.table import IntArray, Table
 from sanitize.errors import BadInput
 
@@ -49,8 +50,7 @@ class Rows:
         empty = pa.schema([schema.field(name) for name in names], schema.metadata).empty_table()
         table, _ = decode_table(
             pa.concat_tables([empty, *pieces]),
-            label=self.columns.label,
-            inputs=self.columns.inputs,
+            like=self.columns,
             image_size=image_size,
             class_names=self.columns.class_names,
             origin=f"{self.path} (the rows that the report shows)",
@@ -63,10 +63,10 @@ def open_rows(path: Path, *, label: str | None = None, inputs: Sequence[str] | N
 
     label    label column; None = found
     inputs   input columns; None = found
-    Raises   BadInput: no such file, no parquet; BadInput, BadParams: as `pick_columns` and `encode_labels`
+    Raises   BadInput: no such file, no parquet; BadInput, BadParams: as `find_inputs` and `encode_labels`
     """
     with _opened(path) as file:
-        columns = pick_columns(file.schema_arrow, label=label, inputs=inputs, origin=str(path))
+        columns = find_inputs(path, label=label, inputs=inputs)
         labels, class_names = encode_labels(file.read(columns=[columns.label]), columns.label, origin=str(path))
     return Rows(path, replace(columns, class_names=class_names), labels)
 

@@ -96,7 +96,7 @@ def test_bad_patterns_are_refused(tmp_path):
     with pytest.raises(BadParams, match=words):
         blend.poison(images(), images(), options(pattern="smoth"), 0)
     (tmp_path / "p.png").write_text("no picture")
-    with pytest.raises(BadInput, match=r"p.png: .*neither PNG nor JPEG"):
+    with pytest.raises(BadInput, match=r"p.png: .*of another format than PNG, JPEG"):
         blend.poison(images(), images(), options(pattern=str(tmp_path / "p.png")), 0)
 
 

@@ -114,7 +114,12 @@ def test_zero_rows(tmp_path: Path) -> None:
         ({"a": [1.0, float("nan")], "y": [4, 5]}, {}, "row 1, column 'a' is nan; must be finite"),
         ({"a": [1.0, None], "y": [4, 5]}, {}, "row 1, column 'a' has a null; fill or drop"),
         ({"a": [[1.0], [float("inf")]], "y": [4, 5]}, {}, "row 1, column 'a' is inf; must be finite"),
-        ({"a": [[1.0], [1.0, 2.0]], "y": [4, 5]}, {}, "row 1, column 'a': vector has 2 values, but row 0 has 1"),
+        ({"a": [[1.0], [1.0, 2.0]], "y": [4, 5]}, {}, "numbers of 2 shapes, the commonest: 1 of 2 rows"),
+        (
+            {"a": [[1.0], [1.0, 2.0]], "y": [4, 5]},
+            {"inputs": ["a"]},
+            "row 1, column 'a': vector has 2 values, but row 0 has 1",
+        ),
         ({"a": [1.0, 2.0], "y": [0.5, 1.0]}, {}, "'y' is 0.5 in row 0; labels that are numbers must be whole"),
     ],
 )

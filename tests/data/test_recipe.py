@@ -10,6 +10,7 @@ import pytest
 from sanitize.data.arrow import decode_table, image_table
 from sanitize.data.detect import choose
 from sanitize.data.recipe import TEXT_WIDTH, Recipe, fit_recipe, hashed_text
+from sanitize.errors import BadInput
 from tests.data.pictures import encoded, gradient, image_column
 
 
@@ -125,7 +126,10 @@ def test_plain_columns_are_what_the_pipeline_reads(table):
 
 def test_vectors_that_are_odd():
     values = [[1.0, 2.0], None, [1.0], [np.nan, 1.0], [None, 1.0], [3.0, 4.0]]
-    inputs, bad = decoded(column(values, pa.list_(pa.float32())))
+    table = column(values, pa.list_(pa.float32()))
+    with pytest.raises(BadInput, match="numbers of 2 shapes, the commonest: 4 of 5 rows looked at have 2 numbers"):
+        decoded(table)  # one in five has another length
+    inputs, bad = decoded(table, inputs=["x"])
     assert inputs.tolist() == [[1, 2], [0, 0], [0, 0], [0, 0], [0, 0], [3, 4]]
     assert set(bad) == {1, 2, 3, 4}
     assert bad[1].endswith("is null") and bad[2].endswith("vector has 1 values, others have 2")

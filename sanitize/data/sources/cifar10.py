@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sanitize.data.columns import find_columns
 from sanitize.data.images import Pixels
 from sanitize.data.labels import encode_labels
 from sanitize.data.parquet import decode_table, encoded_image_table, image_table, read_arrow
+from sanitize.data.plain_columns import find_columns
 from sanitize.data.public import through_torchvision
 from sanitize.data.splits import Splits, image_splits
 from sanitize.data.table import IntArray

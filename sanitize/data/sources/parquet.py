@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from sanitize.data.columns import find_columns
 from sanitize.data.parquet import read_arrow
+from sanitize.data.plain_columns import find_columns
 from sanitize.data.splits import Splits
 from sanitize.errors import BadInput, BadParams
 from sanitize.params import DataParams

@@ -3,10 +3,17 @@
 import pyarrow as pa
 import pytest
 
-from sanitize.data.columns import find_columns, kind_of, pick_columns
+from sanitize.data.looks import look_at
+from sanitize.data.plain_columns import find_columns
+from sanitize.data.plain_columns import pick_columns as pick
+from sanitize.data.sample import no_sample
 from sanitize.errors import BadInput, BadParams
 
 NUMBERS = pa.list_(pa.float32())
+
+
+def pick_columns(types: pa.Schema, **options: object):
+    return pick(types, no_sample(), **options)  # type: ignore[arg-type]
 
 
 def schema(**types: pa.DataType) -> pa.Schema:
@@ -14,30 +21,33 @@ def schema(**types: pa.DataType) -> pa.Schema:
 
 
 @pytest.mark.parametrize(
-    ("kind", "modality"),
+    ("kind", "seen"),
     [
         (pa.struct([("bytes", pa.binary()), ("path", pa.string())]), "image"),
         (pa.struct([("bytes", pa.large_binary())]), "image"),
         (pa.struct([("bytes", pa.string())]), None),
-        (pa.struct([("path", pa.string())]), None),
+        (pa.struct([("path", pa.string())]), "image"),
         (pa.binary(), "image"),
+        (pa.binary(16), None),
         (pa.large_binary(), "image"),
         (pa.list_(pa.float64()), "vector"),
         (pa.list_(pa.int8(), 3), "vector"),
         (pa.large_list(pa.float16()), "vector"),
         (pa.fixed_shape_tensor(pa.float32(), (2, 2)), "vector"),
         (pa.list_(pa.string()), None),
-        (pa.list_(pa.list_(pa.float32())), None),
-        (pa.uint8(), "tabular"),
-        (pa.float16(), "tabular"),
-        (pa.bool_(), "tabular"),
-        (pa.string(), None),
-        (pa.timestamp("ns"), None),
-        (pa.decimal128(5, 2), None),
+        (pa.list_(pa.list_(pa.float32())), "vector"),
+        (pa.uint8(), "number"),
+        (pa.float16(), "number"),
+        (pa.bool_(), "boolean"),
+        (pa.string(), "text"),
+        (pa.timestamp("ns"), "date"),
+        (pa.decimal128(5, 2), "number"),
+        (pa.month_day_nano_interval(), None),
+        (pa.map_(pa.string(), pa.int8()), None),
     ],
 )
-def test_kind_of(kind: pa.DataType, modality: str | None) -> None:
-    assert kind_of(kind) == modality
+def test_what_a_type_alone_says(kind: pa.DataType, seen: str | None) -> None:
+    assert look_at(kind, None).kind == seen
 
 
 def test_images_come_before_vectors_and_vectors_before_numbers() -> None:
@@ -46,7 +56,7 @@ def test_images_come_before_vectors_and_vectors_before_numbers() -> None:
     del types["i"]
     picked = pick_columns(schema(**types))
     assert (picked.label, picked.inputs, picked.modality) == ("y", ("v",), "vector")
-    assert picked.found == "label column 'y' by its name; vector columns 'v' by type"
+    assert picked.found == "label column 'y' by its name; vector columns 'v' by type; not looked at: 'a'"
     del types["v"]
     types |= {"b": pa.bool_(), "text": pa.string(), "__index_level_0__": pa.int64()}
     assert pick_columns(schema(**types)).inputs == ("a", "b")
