@@ -60,6 +60,8 @@ def look_at(kind: pa.DataType, column: pa.ChunkedArray | None, root: Path | None
     root    the folder below which pictures may be opened by their path; None = nowhere
     """
     plain = plain_type(kind)
+    if column is not None and not len(column):
+        column = None
     if stored.holds_pictures(plain):
         return _pictures(plain, column, root)
     if is_binary(plain):
