@@ -142,6 +142,8 @@ def _few(parts: Sequence[str]) -> str:
 def _unfit(usable: dict[str, Look], sample: Sample, schema: pa.Schema, label: str, origin: str) -> dict[str, str]:
     """The columns that name the rows, or repeat the label, and why."""
     out: dict[str, str] = {}
+    if not len(sample.places):
+        return out
     label_n, names = _labels(sample, schema, label, origin)
     codes: dict[str, IntArray] = {}
     for name, look in usable.items():
