@@ -10,7 +10,7 @@ import mmap
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from multiprocessing.reduction import ForkingPickler
 from typing import Any, NamedTuple
 
@@ -36,8 +36,8 @@ def laid_out(shared: Any) -> Iterator[Place]:
 
     shared   anything that can be sent to a worker; the memory of its NumPy arrays is copied once, whatever the number
              of workers
-    Where the system has files without a name (Linux) the memory is gone with this process, killed or not; elsewhere
-    it is a file in the temporary folder, removed when the block ends.
+    Where the system has files without a name (Linux with /proc) the memory is gone with this process, killed or not;
+    elsewhere it is a file in the temporary folder, removed when the block ends.
     """
     arrays: list[Any] = []
     rest = io.BytesIO()
@@ -73,9 +73,12 @@ def _starts(sizes: Any) -> list[int]:
 @contextmanager
 def _nameless() -> Iterator[tuple[Any, str]]:
     """A new file and the path under which this process's workers can open it."""
-    if hasattr(os, "memfd_create"):
-        with open(os.memfd_create("sanitize"), "w+b") as file:
-            yield file, f"/proc/{os.getpid()}/fd/{file.fileno()}"
-    else:
-        with tempfile.NamedTemporaryFile(prefix="sanitize-") as file:
-            yield file, file.name
+    with ExitStack() as stack:
+        if hasattr(os, "memfd_create"):
+            file = stack.enter_context(open(os.memfd_create("sanitize"), "w+b"))
+            path = f"/proc/{os.getpid()}/fd/{file.fileno()}"
+            if os.path.exists(path):  # a chroot may have no /proc
+                yield file, path
+                return
+        named = stack.enter_context(tempfile.NamedTemporaryFile(prefix="sanitize-"))
+        yield named, named.name

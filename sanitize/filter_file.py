@@ -33,6 +33,7 @@ from sanitize.io.remote import is_remote
 from sanitize.io.transaction import Transaction
 from sanitize.panel import FILE, load_panel
 from sanitize.params import Params
+from sanitize.runtime.limits import limit_of
 from sanitize.runtime.processor import processor
 from sanitize.scratch import Remembered
 from sanitize.signal import refuse_unlike_fitted
@@ -146,12 +147,11 @@ def filter_file(
             names = [shard.name for shard in shards.shards]
             contents = {} if shards.single else dict.fromkeys(rows_at.values(), names)
             staging.commit({"key": key, "summary": done.plain()}, contents)
-        except (MendableError, OSError):
-            staging.keep = staging.keep and memory.fitted
-            _tell_kept(staging, tell)
-            raise
-        except BaseException:
-            staging.keep = staging.lasting
+        except BaseException as error:
+            known = isinstance(error, Exception) and (
+                isinstance(error, MendableError | OSError) or limit_of(error) is not None
+            )
+            staging.keep = staging.keep and memory.fitted if known else staging.lasting
             _tell_kept(staging, tell)
             raise
     return replace(done, seconds=time.monotonic() - began)

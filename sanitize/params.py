@@ -88,7 +88,7 @@ class LearnerParams(Section):
     weight_decay: float = Field(ge=0, le=1)
     batch: int = Field(ge=2, le=65536)
     schedule: Literal["step", "triangle"] = Field(description="step: x 0.1 at `drops`; triangle: up, then to zero")
-    drops: list[float] = Field(description="fractions of the schedule, 0..1")
+    drops: list[Annotated[float, Field(ge=0, le=1)]] = Field(description="fractions of the schedule, 0..1")
     flip: bool = Field(description="random left-right flips of images")
     crop: Literal["auto"] | Annotated[int, Field(ge=0, le=64)] = Field(
         description="random shifts by up to this many pixels; auto = a fourteenth of the shorter side"
@@ -186,7 +186,7 @@ class CertifyParams(Section):
     device: Literal["auto", "cpu", "cuda"] = Field(description="auto = cuda where there is one; never changes a result")
     k: int = Field(ge=1)
     radius: float | None = Field(ge=0, description="of rNN, in the features' unit; null = chosen from the test rows")
-    poisoning_sizes: list[int] = Field(description="where the curves are tabulated")
+    poisoning_sizes: list[Annotated[int, Field(ge=0)]] = Field(description="where the curves are tabulated")
     most_nodes: int = Field(ge=0, le=10**7, description="search steps of label budgets for one poisoning size")
     labels_fixed: bool = Field(description="whether only labels of the training and the test rows occur: vouched for")
 
@@ -237,7 +237,7 @@ def _preset(name: str, origin: str = "") -> dict[str, Any]:
     if name not in preset_names():
         known = ", ".join(preset_names())
         raise BadParams(f"{origin}: preset is {name!r}; must be one of {known}; the default is {DEFAULT_PRESET!r}")
-    values: dict[str, Any] = yaml.safe_load((files("sanitize.presets") / f"{name}.yaml").read_text())
+    values: dict[str, Any] = yaml.safe_load((files("sanitize.presets") / f"{name}.yaml").read_text("utf-8"))
     return values
 
 

@@ -10,11 +10,15 @@ import pytest
 from sanitize.execution_shared import ALIGNMENT, Place, laid_out, taken
 
 
-@pytest.fixture(params=["nameless", "temporary file"])
+@pytest.fixture(params=["nameless", "temporary file", "no /proc"])
 def system(request, monkeypatch, tmp_path):
     """Systems with files without a name, and without."""
     if request.param == "temporary file":
         monkeypatch.delattr(os, "memfd_create", raising=False)
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    if request.param == "no /proc":
+        exists = os.path.exists
+        monkeypatch.setattr(os.path, "exists", lambda path: not str(path).startswith("/proc") and exists(path))
         monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     return request.param
 

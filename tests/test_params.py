@@ -49,6 +49,20 @@ def test_an_attack_may_be_a_word_or_a_section():
     ("values", "message"),
     [
         ({"ispl": {"expansion": 1.4}}, "ispl.expansion is 1.4; must be a number in (0, 1]; the paper preset uses 0.25"),
+        ({"seed": True}, "seed is true; must be a whole number in [0, 9223372036854775808); the default is 0"),
+        (
+            {"vote": {"epochs": True}},
+            "vote.epochs is true; must be a whole number in [1, 1000]; the paper preset uses 40",
+        ),
+        (
+            {"learner": {"drops": [0.5, False]}},
+            "learner.drops is [0.5, false]; must be a list, each of it a number in [0, 1]; the paper preset uses "
+            "[0.5, 0.75, 0.9]",
+        ),
+        (
+            {"learner": {"drops": [0.5, 1.5]}},
+            "learner.drops.1 is 1.5; must be a number in [0, 1]; the paper preset uses [0.5, 0.75, 0.9]",
+        ),
         ({"ispl": {"runs": "two"}}, "ispl.runs is 'two'; must be a whole number in [1, 64]; the paper preset uses 3"),
         ({"train": {"epochs": 0}}, "train.epochs is 0; must be a whole number in [1, 1000]; the paper preset uses 100"),
         ({"learner": {"lr": np.nan}}, "learner.lr is NaN; must be a number in (0, 10]; the paper preset uses 0.02"),
@@ -64,7 +78,7 @@ def test_an_attack_may_be_a_word_or_a_section():
         ),
         (
             {"learner": {"drops": [0.1, "x"]}},
-            "learner.drops.1 is 'x'; must be a number; the paper preset uses [0.5, 0.75, 0.9]",
+            "learner.drops.1 is 'x'; must be a number in [0, 1]; the paper preset uses [0.5, 0.75, 0.9]",
         ),
         ({"data": {"inputs": "a"}}, "data.inputs is 'a'; must be a list, each of it text; the default is null"),
         ({"data": {"inputs": ["a", 5]}}, "data.inputs.1 is 5; must be text; the default is null"),
