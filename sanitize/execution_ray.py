@@ -246,9 +246,8 @@ def _start_private(cores: int) -> _Connection:
     weakref.finalize(connection, _end_private, folder, before, could)
     try:
         path = [os.path.abspath(entry) for entry in sys.path]
-        with elsewhere(
-            folder
-        ):  # Ray puts the current folder into the import path of all workers, and starts them there
+        # Ray puts the current folder into the import path of all workers, and starts them there.
+        with elsewhere(folder):
             ray.init(
                 address="local",
                 num_cpus=cores,
