@@ -108,7 +108,7 @@ class Summary:
             found.append(
                 f"max_removed is {self.max_removed:g}, but {self.rejected / self.rows:.4g} of the rows would go"
             )
-        if not self.kept:
+        if self.rows and not self.kept:
             found.append(f"none of {self.rows} rows would be kept")
         return found
 

@@ -86,6 +86,7 @@ def test_an_output_without_rows_is_no_success():
     whole = Summary(9, 9, 0, {}, {}, {}, seen, 1, 0.0, "", "", None, Unreadable(0, 1.0, ""), written=True)
     assert whole.limits == []
     assert replace(whole, kept=0, rejected=9).limits == ["none of 9 rows would be kept"]
+    assert replace(whole, rows=0, kept=0).limits == []
     assert Summary.of_json(whole.plain()) == whole
 
 

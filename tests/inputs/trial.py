@@ -20,6 +20,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tests.inputs.mirror import changed
+
 CODES = {0, 1, 2, 3}
 SECONDS = 300
 OUTPUTS = ("out", "out.parquet", "rejected", "rejected.parquet", "manifest.parquet")
@@ -132,7 +134,8 @@ def run(trial: Trial, folder: Path, code: Path) -> tuple[Outcome, str | None]:
     except ValueError:
         answer = {}
     outcome = Outcome(folder, done.returncode, said, answer if isinstance(answer, dict) else {})
-    return outcome, _always(outcome, before, (*OUTPUTS, *trial.leaves)) or trial.check(outcome)
+    mirrored = None if outcome.code else changed(folder, given)
+    return outcome, _always(outcome, before, (*OUTPUTS, *trial.leaves)) or mirrored or trial.check(outcome)
 
 
 def contents(folder: Path) -> dict[str, str]:
