@@ -341,7 +341,7 @@ def test_stages_without_parameters(folder):
         (
             {"source": "parquet", "train": "in.parquet", "test": "other.parquet"},
             INPUT,
-            ["other.parquet: classes differ from those of in.parquet in ant, cow", "must be the same", "give both"],
+            ["other.parquet: label column 'label' is cow in row 0 (40 such rows)", "one of the classes 'ant', 'bee'"],
         ),
     ],
 )

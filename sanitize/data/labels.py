@@ -8,29 +8,31 @@ classes in another order, hold them in other types, or hold names where others h
 # N rows, n rows of a batch, C classes
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from sanitize.data.label_values import HUGGING_FACE, Reading, declared_names, distinct, is_whole, reading_of, value_type
+from sanitize.data.label_files import Value, agreed, listed, same_places, short
+from sanitize.data.label_values import HUGGING_FACE, Reading, declared_names, distinct, reading_of, value_type
 from sanitize.data.label_words import notes_on, refuse_variants
 from sanitize.data.table import IntArray
 from sanitize.errors import BadInput
 
 __all__ = ["HUGGING_FACE", "NONE", "UNLABELLED", "LabelEncoder", "Reading", "count_labels", "declared_names"]
-__all__ += ["decode_labels", "encode_labels", "reading_of"]
+__all__ += ["decode_labels", "encode_labels", "reading_of", "with_names"]
 
 MOST_CLASSES = 10_000
 IDENTIFIER = 100  # rows from which on a label that is another one in every row is an identifier
-SHOWN = 5
+SHOWN = 5  # rows or values that a message names
 NONE = -1  # the code of a label that is null, or no class
 UNLABELLED = -2  # the code of the number -1 where it has no name
-Value = int | str | bool | None
 Counted = Mapping[Reading, Counter[Value]]
 
 
@@ -85,7 +87,7 @@ class LabelEncoder:
             code_n = known[places_n]
             for row in np.flatnonzero(code_n == NONE).tolist():
                 value = None if places_n[row] < 0 else values[places_n[row]]
-                what = "is null" if value is None else f"is {_short(value)}, which is none of the classes"
+                what = "is null" if value is None else f"is {short(value)}, which is none of the classes"
                 wrong[start + row] = f"label column {label!r}: {what}"
             codes.append(code_n)
             start += len(chunk)
@@ -115,7 +117,7 @@ class LabelEncoder:
         plain: dict[str, set[Value]] = {
             reading.family: set(values) - {None} for reading, values in used.items() if not reading.names
         }
-        said = _agreed(named, plain, label, origin)
+        said = agreed(named, plain, label, origin)
         orders = {reading.names for reading in named}
         numbers = (orders.pop() or ()) if len(orders) == 1 else ()
         whole = {value for value in plain.get("number", set()) if isinstance(value, int)}
@@ -153,17 +155,17 @@ class LabelEncoder:
         by_value = [str(value) in set(names) for value in whole]
         places: tuple[str, ...] = ()
         said = []
-        if numbers and whole and not _same_places(whole, numbers):
+        if numbers and whole and not same_places(whole, numbers):
             inside = whole[0] >= 0 and whole[-1] < len(numbers)
             if inside and any(by_value):
                 raise BadInput(
                     f"{origin}: label column {label!r} holds numbers without names, such as {whole[0]}, which are "
-                    f"names of classes and, as numbers of {whose}, other classes ({_short(numbers[whole[0]])}); "
+                    f"names of classes and, as numbers of {whose}, other classes ({short(numbers[whole[0]])}); "
                     f"write the names as text, or declare them (ClassLabel)"
                 )
             if inside:
                 places = tuple(numbers)
-                pairs = [f"{value} is {_short(numbers[value])}" for value in whole[:SHOWN]]
+                pairs = [f"{value} is {short(numbers[value])}" for value in whole[:SHOWN]]
                 more = ", …" if len(whole) > SHOWN else ""
                 said.append(
                     f"label column {label!r} holds numbers without names; they are taken as the numbers of {whose}: "
@@ -172,7 +174,7 @@ class LabelEncoder:
         encoder = cls(tuple(names), places, "-1" not in names)
         total = sum(sum(values.values()) for values in counted.values())
         if total and not any(encoder.rows(counted).values()):
-            seen = [_short(value) for values in counted.values() for value in list(values)[:SHOWN]][:SHOWN]
+            seen = [short(value) for values in counted.values() for value in list(values)[:SHOWN]][:SHOWN]
             older = (
                 "; these voters were saved by a version that did not tell which numbers classes had: save them again"
                 if numbers is None and whole
@@ -180,7 +182,7 @@ class LabelEncoder:
             )
             raise BadInput(
                 f"{origin}: label column {label!r} has none of the classes of {whose} in any of {total} rows: it holds "
-                f"{', '.join(seen)}, the classes are {_listed(names)}; write the same names in both{older}"
+                f"{', '.join(seen)}, the classes are {listed(names)}; write the same names in both{older}"
             )
         return encoder._noted(counted, label, origin, said, total + 1)
 
@@ -196,65 +198,6 @@ class LabelEncoder:
         )
         notes = [*said, *notes_on(rows, without, label)]
         return LabelEncoder(self.names, self.numbers, self.unlabelled, tuple(f"{origin}: {note}" for note in notes))
-
-
-def _agreed(named: Sequence[Reading], plain: Mapping[str, set[Value]], label: str, origin: str) -> list[str]:
-    """What to say about files that hold labels in several ways. BadInput: they do not fit together."""
-    hint = f"; write the same names, or the same numbers, in column {label!r} of all files"
-    texts = {str(value) for value in plain.get("text", set())}
-    if "boolean" in plain and (named or "number" in plain or not texts <= {"True", "False"}):
-        others = "ClassLabel numbers" if named else "numbers" if "number" in plain else "texts"
-        raise BadInput(f"{origin}: labels are booleans in some files and {others} in others{hint}")
-    if texts and named and not texts & _names_of(named):
-        raise BadInput(
-            f"{origin}: labels are texts such as {_short(min(texts))} in some files, but none of them is one of the "
-            f"ClassLabel names {_listed(sorted(_names_of(named)))} of others{hint}"
-        )
-    numbers = sorted(value for value in plain.get("number", set()) if isinstance(value, int))
-    if numbers and texts and not named:
-        odd = sorted(text for text in texts if not is_whole(text))
-        if odd:
-            raise BadInput(
-                f"{origin}: labels are numbers such as {numbers[0]} in some files and texts such as {_short(odd[0])} "
-                f"in others{hint}"
-            )
-        return [f"label column {label!r} holds numbers in some files and the same as texts in others"]
-    if not numbers or not named:
-        return []
-    orders = {reading.names for reading in named}
-    (first, *_) = orders
-    assert first is not None
-    inside = numbers[0] >= -1 and numbers[-1] < len(first)
-    other = [str(number) for number in numbers if number >= 0 and str(number) in _names_of(named)]
-    if len(orders) > 1 or not inside or (other and not _same_places(numbers, first)):
-        raise BadInput(
-            f"{origin}: labels are numbers without names in some files, such as {numbers[-1]}, and ClassLabel numbers "
-            f"with names in others, {' or '.join(_listed(order or ()) for order in sorted(orders, key=str)[:2])}; "
-            f"which class a number stands for cannot be told{hint}"
-        )
-    return [
-        f"label column {label!r} has names in some files and numbers alone in others: these are taken as the numbers "
-        f"of {_listed(first)}"
-    ]
-
-
-def _same_places(numbers: Iterable[int], names: Sequence[str]) -> bool:
-    """Whether every number is the name of its own place."""
-    return all(number < len(names) and names[number] == str(number) for number in numbers if number >= 0)
-
-
-def _names_of(named: Sequence[Reading]) -> set[str]:
-    return {name for reading in named for name in reading.names or ()}
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}…"
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(_short(name) for name in names[:SHOWN]) + more
 
 
 def count_labels(columns: Iterable[tuple[Reading, pa.Array]], label: str, origin: str) -> dict[Reading, Counter[Value]]:
@@ -321,7 +264,7 @@ def encode_labels(
         bound = f"0..{len(encoder.names) - 1}, as its names"
     else:
         encoder = LabelEncoder.known(class_names, class_names if numbered else (), counted, label, origin)
-        bound = f"one of the classes {_listed(class_names)}"
+        bound = f"one of the classes {listed(class_names)}"
     codes, _ = encoder.encode(column, reading, label, origin)
     wrong = np.flatnonzero(codes < 0)
     if len(wrong):
@@ -337,14 +280,14 @@ def encode_labels(
     present = np.unique(codes)
     if class_names is None and 0 < len(present) < least_classes:
         raise BadInput(
-            f"{origin}: label column {label!r} has one class only, {_short(encoder.names[present[0]])}; must have at "
+            f"{origin}: label column {label!r} has one class only, {short(encoder.names[present[0]])}; must have at "
             f"least 2; add rows of other classes, or name another label column"
         )
     return codes, encoder.names
 
 
 def _plain(value: Value) -> str:
-    return _short(value).strip("'\"") if isinstance(value, str) else str(value)
+    return short(value).strip("'\"") if isinstance(value, str) else str(value)
 
 
 def _rows_of(column: pa.ChunkedArray, label: str, origin: str) -> str:
@@ -356,6 +299,19 @@ def _rows_of(column: pa.ChunkedArray, label: str, origin: str) -> str:
         if len(rows) > SHOWN:
             break
     return f"rows {', '.join(str(row) for row in rows[:SHOWN])}{', …' if len(rows) > SHOWN else ''}"
+
+
+def with_names(table: pa.Table, label: str, names: Sequence[str]) -> pa.Table:
+    """The table, with ClassLabel names for the numbers in column `label` in its metadata; one of texts as it is."""
+    if reading_of(table.schema, label).family != "number":
+        return table
+    metadata = dict(table.schema.metadata or {})
+    found: Any = json.loads(metadata.get(HUGGING_FACE, b"{}"))
+    for key in ("info", "features"):  # which may be anything
+        found = found.get(key) if isinstance(found, dict) else None
+    features = {**(found if isinstance(found, dict) else {}), label: {"_type": "ClassLabel", "names": list(names)}}
+    found = {"info": {"features": features}}
+    return table.replace_schema_metadata({**metadata, HUGGING_FACE: json.dumps(found).encode()})
 
 
 def decode_labels(labels: IntArray, class_names: Sequence[str], schema: pa.Schema, label: str) -> pa.Array:

@@ -629,7 +629,7 @@ _INPUTS = [
         "certify: numbers for a TRAIN of words",
         "label encoding",
         _pair(_table(NAMES), _table(Y)),
-        refused("none of the classes"),
+        refused("no row has a label of train.parquet"),
     ),
     Trial(
         "certify: -1 in TEST",

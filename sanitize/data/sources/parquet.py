@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sanitize.data.labels import with_names
 from sanitize.data.parquet import read_arrow
 from sanitize.data.plain_columns import find_columns
 from sanitize.data.splits import Splits
@@ -12,10 +13,12 @@ from sanitize.params import DataParams
 def load(data: DataParams, seed: int) -> Splits:
     """The files' own tables, all columns and metadata; their label and input columns are looked at, not decoded.
 
+    Test labels are known by name; if they are numbers without names, the table gets the names of the training file's.
+
     data     train: a parquet file; test: another, or null; label, inputs: column names, null = found
     seed     not used: the split is the user's
     Raises   BadParams: data.train is null, or an address; BadInput: a file is missing or no parquet, a column is
-             missing or cannot be used, test has other columns or classes than train
+             missing or cannot be used, test has other columns than train, or a class that train has not
     """
     if data.train is None:
         raise BadParams("data.train is null; with data.source: parquet it must be a path; set it to your parquet file")
@@ -31,16 +34,19 @@ def load(data: DataParams, seed: int) -> Splits:
     if data.test is None:
         return Splits(train, None)
     test = read_arrow(data.test)
-    other = find_columns(test, label=columns.label, inputs=columns.inputs, origin=data.test)
+    other = find_columns(
+        test,
+        label=columns.label,
+        inputs=columns.inputs,
+        class_names=columns.class_names,
+        numbered=columns.numbered,
+        origin=data.test,
+    )
     if other.modality != columns.modality:
         raise BadInput(
             f"{data.test}: inputs are {other.modality} columns, but those of {data.train} are {columns.modality}; "
             f"must be the same; write both files with the same columns"
         )
-    if other.class_names != columns.class_names:
-        odd = sorted(set(other.class_names) ^ set(columns.class_names))
-        raise BadInput(
-            f"{data.test}: classes differ from those of {data.train} in {', '.join(odd) or 'their order'}; must be the "
-            f"same; give both files rows of all classes, or the same ClassLabel names in their metadata"
-        )
+    if columns.numbered and not other.numbered:  # the stages to come see the test rows by themselves
+        test = with_names(test, columns.label, columns.class_names)
     return Splits(train, test)

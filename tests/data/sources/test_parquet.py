@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from sanitize.data.ingest import load_source
+from sanitize.data.labels import encode_labels
 from sanitize.errors import BadInput, BadParams
 from sanitize.params import DataParams
 
@@ -53,7 +54,7 @@ def test_bad_train_files(tmp_path: Path) -> None:
         ({"v": [[1.0], [2.0]], "label": [0, 1]}, "b: inputs are vector columns, but those of .*a are tabular"),
         (
             {"v": [1.0, 2.0], "label": [0, 2]},
-            "b: classes differ from those of .*a in 1, 2; must be the same; give both",
+            r"b: label column 'label' is 2 in row 1 \(1 such rows\); must be one of the classes '0', '1'; drop such",
         ),
     ],
 )
@@ -69,3 +70,15 @@ def test_declared_classes_need_not_all_have_test_rows(tmp_path: Path) -> None:
     train = written(tmp_path / "a", metadata, v=[1.0, 2.0, 3.0], label=[0, 1, 2])
     test = written(tmp_path / "b", metadata, v=[1.0, 2.0], label=[0, 2])
     assert load_source(params(train=train, test=test), 0).test is not None
+
+
+@pytest.mark.parametrize("labels", [["c", "a"], [2.0, 0.0], [2, 0]])
+def test_test_labels_go_by_the_training_files_names(tmp_path: Path, labels: list[object]) -> None:
+    """Later stages see the test rows with the class names of the training rows alone."""
+    features = {"label": {"names": ["a", "b", "c"], "_type": "ClassLabel"}}
+    metadata = {"huggingface": json.dumps({"info": {"features": features}})}
+    train = written(tmp_path / "a", metadata, v=[1.0, 2.0, 3.0], label=[0, 1, 2])
+    test = load_source(params(train=train, test=written(tmp_path / "b", v=[1.0, 2.0], label=labels)), 0).test
+    assert test is not None and test.column("label").to_pylist() == labels
+    numbers, _ = encode_labels(test, "label", class_names=("a", "b", "c"))
+    assert numbers.tolist() == [2, 0]
