@@ -1,7 +1,7 @@
 # make repro   the pipeline, from data to reports; runs again what changed and nothing else
 # make test    the tests
 # make check   style and types
-# make bench   speed and memory into docs/benchmarks.md and docs/filter.md; hours, on an idle machine; see the page
+# make bench   speed and memory into docs/benchmarks.md, filter.md and scaling.md; hours, on an idle machine; see the page
 # PYTHON=python3.12 make repro   chooses the interpreter that .venv is made with (3.11 or newer)
 PYTHON ?= python3
 VENV := .venv
@@ -31,6 +31,8 @@ bench: $(STAMP)
 	$(VENV)/bin/python -m benchmarks.growth --write
 	$(VENV)/bin/python -m benchmarks.memory --write
 	$(VENV)/bin/python -m benchmarks.filter --write
+	$(VENV)/bin/python -m benchmarks.scaling --write
+	$(VENV)/bin/python -m benchmarks.repro --write
 	$(VENV)/bin/python -m benchmarks.gpu --write || test $$? -eq 2
 
 # The stamp is made last, so that an installation that was cut off is begun again.

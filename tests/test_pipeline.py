@@ -254,6 +254,11 @@ def test_nothing_changed_nothing_runs(runs):
     assert re.findall("Running stage '(.*)'", output) == ["given"] and output.count("didn't change, skipping") == 11
 
 
+def git(folder, *given):
+    """What git says."""
+    return subprocess.run(["git", *given], cwd=folder, capture_output=True, check=True, text=True).stdout
+
+
 def ingested(cache, lock):
     """Rows of what stage ingest wrote, by a lock file and the cache."""
     outs = {out["path"]: out["md5"] for out in yaml.safe_load(lock)["stages"]["ingest"]["outs"]}
@@ -264,18 +269,16 @@ def ingested(cache, lock):
 def test_a_changed_file_of_the_users_is_read_again_in_the_folder_and_in_a_copy(runs):
     """`--temp` works in a copy of what git and DVC know: the user's file is neither's, and named by a relative path."""
     own = runs["own"][0]
-    for command in (
-        ["add", "-A", "--", ":!own.parquet"],
-        ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "all"],
-    ):
-        subprocess.run(["git", *command], cwd=own, check=True)
+    git(own, "add", "-A", "--", ":!own.parquet")
+    git(own, "-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "all")
     whole = pq.read_table(own / "own.parquet")
     cache = own / ".dvc/cache/files/md5"
     try:
         pq.write_table(whole.slice(0, 120), own / "own.parquet")
         ended(start(own, "dvc", "exp", "run", "--temp", "--name", "shorter", "ingest"))
-        lock = subprocess.run(["git", "show", "shorter:dvc.lock"], cwd=own, capture_output=True, check=True, text=True)
-        assert ingested(cache, lock.stdout) == 120
+        refs = git(own, "for-each-ref", "--format=%(refname)", "refs/exps").split()
+        (shorter,) = (ref for ref in refs if ref.endswith("/shorter"))
+        assert ingested(cache, git(own, "show", f"{shorter}:dvc.lock")) == 120
         assert ingested(cache, (own / "dvc.lock").read_text()) == 160
         pq.write_table(whole.slice(0, 140), own / "own.parquet")
         assert "Running stage 'ingest'" in ended(start(own, "dvc", "repro", "ingest"))
