@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 
 from sanitize.certify.individual import UNIT
 from sanitize.certify_file import Summary, certify_file
+from sanitize.data.images import encode_images
 from sanitize.data.seeds import stream
 from sanitize.errors import BadInput
 from sanitize.execution import inline
@@ -36,12 +37,13 @@ Row = tuple[tuple[float, ...], str]
 
 
 class World(NamedTuple):
-    """A training set, a test set, and what it is certified with."""
+    """A training set, a test set, what it is certified with, and whether its files hold images instead of vectors."""
 
     train: list[Row]
     test: list[Row]
     method: Any
     params: Params
+    image: bool
 
 
 class Answer(NamedTuple):
@@ -61,11 +63,11 @@ def world(method: str, number: int) -> World:
     draw = stream(number, "adversaries", method)
     names = list(draw.permutation(["b", "c", "d", "10", "9"])[: draw.integers(2, 5)])
     wide = int(draw.integers(1, 3))
-    rows = int(draw.integers(12, 40))
+    rows, spread = int(draw.integers(12, 40)), draw.uniform(0.4, 1.5)
 
     def some(count: int) -> list[Row]:
         label = draw.integers(0, len(names), count)
-        places = np.round(4 * np.eye(len(names), wide)[label] + draw.normal(0, 1.5, (count, wide)))
+        places = np.round(4 * np.eye(len(names), wide)[label] + draw.normal(0, spread, (count, wide)))
         wrong = draw.random(count) < 0.1
         label = np.where(wrong, draw.integers(0, len(names), count), label)
         return [(tuple(map(float, place)), str(names[y])) for place, y in zip(places, label, strict=True)]
@@ -76,7 +78,9 @@ def world(method: str, number: int) -> World:
         train.append((train[0][0], "alone"))
     if draw.random() < 0.3:
         test[0] = (test[0][0], "only here")
+    image = draw.random() < 0.2
     certify = {
+        "features": "raw" if draw.random() < 0.5 else "hog",
         "k": int(draw.integers(1, 12)),
         "radius": None if draw.random() < 0.4 else float(draw.integers(0, 5)),
         "distance": str(draw.choice(["l1", "l2", "cosine"], p=[0.6, 0.2, 0.2])),
@@ -92,21 +96,29 @@ def world(method: str, number: int) -> World:
     ensemble["epochs"] = 2
     learner = {"name": name, "model": model, "net": "linear", "device": "cpu", "precision": "float32", "threads": 1}
     params = resolve({"certify": certify, "ensemble": ensemble, "learner": learner, "seed": number})
-    return World(train, test, method, params)
+    return World(train, test, method, params, image)
 
 
-def write(path: Path, rows: list[Row]) -> None:
-    """The rows as a file of vectors with labels in words."""
+def write(path: Path, rows: list[Row], image: bool) -> None:
+    """The rows as a file of vectors, or of images that show their numbers, with labels in words."""
+    labels = pa.array([row[1] for row in rows], pa.string())
+    if image:
+        pixels = np.zeros((len(rows), 6, 6, 1), np.uint8)
+        for shown, (place, _) in zip(pixels, rows, strict=True):
+            for number, value in enumerate(place):
+                shown[3 * number : 3 * number + 3, : int(np.clip(value, -3, 3)) + 3] = np.clip(16 * value + 100, 0, 255)
+        pq.write_table(pa.table({"image": encode_images(pixels), "label": labels}), path)
+        return
     wide = len(rows[0][0]) if rows else 1
     flat = pa.array(np.array([row[0] for row in rows], np.float32).reshape(-1))
     column = pa.FixedSizeListArray.from_arrays(flat, wide)
-    pq.write_table(pa.table({"at": column, "label": pa.array([row[1] for row in rows], pa.string())}), path)
+    pq.write_table(pa.table({"at": column, "label": labels}), path)
 
 
 def certified(folder: Path, train: list[Row], given: World) -> Answer:
     """What the command says of a training set."""
-    write(folder / "train.parquet", train)
-    write(folder / "test.parquet", given.test)
+    write(folder / "train.parquet", train, given.image)
+    write(folder / "test.parquet", given.test, given.image)
     out = folder / "out.parquet"
     files = folder / "train.parquet", folder / "test.parquet"
     summary = certify_file(*files, given.params, method=given.method, out=out, map=inline)

@@ -27,10 +27,10 @@ def test_an_attack_beyond_the_size_would_be_seen(tmp_path):
 
 def test_the_command_says_the_same_in_a_process_of_its_own(tmp_path):
     method = "finite_aggregation"
-    given = world(method, 3)
+    given = world(method, 6)
     before = certified(tmp_path, given.train, given)
     rows = [((0.0,) * len(given.train[0][0]), "!"), *given.train]
-    write(tmp_path / "poisoned.parquet", rows)
+    write(tmp_path / "poisoned.parquet", rows, given.image)
     settings = {name: given.params.model_dump(mode="json")[name] for name in ("certify", "ensemble", "learner", "seed")}
     (tmp_path / "params.yaml").write_text(json.dumps(settings))
     options = ["--method", method, "--params", "params.yaml", "--engine", "inline", "--out", "radii.parquet", "--json"]
