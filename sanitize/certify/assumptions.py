@@ -11,8 +11,8 @@ HELD = (
     "held fixed are the test rows, which decide the columns, the shape of a row, ties between labels and rNN's radius; "
     "the options; the columns' types and declared class names; the version of sanitize and the machine. What a row "
     "counts for depends on that row alone. A set with a row that cannot be read (a null, what is no label, an image "
-    "of another size or mode, a vector of another length) is refused with exit code 3: whoever changes rows can stop the command, but "
-    "not change a certified prediction"
+    "of another size or mode, a vector of another length) is refused with exit code 3: whoever changes rows can stop "
+    "the command, but not change a certified prediction"
 )
 SECRET_DRAW = (
     "bagging: the bags are drawn by the seed, which an attacker must not know; give one of your own (seed), not the "
