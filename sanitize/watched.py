@@ -171,11 +171,12 @@ def _shown(line: Line) -> str:
 def _tidied(board: Board, outputs: Sequence[Path | None]) -> str:
     """Clear what the dead child has left, and bring to an end what it was putting in place. Returns the outcome."""
     from sanitize.io.atomic import clear_after  # after a crash only
+    from sanitize.io.destinations import local_path
 
     for output in outputs:
         if output is not None:
             with suppress(OSError, MendableError):  # the crash is what is to be told
-                clear_after(output)
+                clear_after(Path(local_path(str(output))))
     written, kept = board.stage != "working", ""
     for line in board.lines():
         if line.kind == "doing" or line.over:
