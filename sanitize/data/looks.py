@@ -176,6 +176,8 @@ def _array(column: pa.ChunkedArray, how: How, words: str) -> Look:
     words = "; ".join(filter(None, [words, agree if how or count < len(shapes) else ""]))
     if count < LEAST_AGREE * len(shapes):
         return Look(None, how, shape, words=f"numbers of {len(set(shapes))} shapes, the commonest: {agree}")
+    if 0 in shape:
+        return Look(None, how, shape, words=f"{words or agree}: nothing, or Python objects, which are never unpickled")
     if not how:
         return Look("vector", how, shape, words=words)
     scale = _scale(column, how, shape)

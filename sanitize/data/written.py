@@ -136,7 +136,7 @@ class Form:
 
 _WHOLE = r"[+-]?(?:0|[1-9]\d*)"  # a leading zero is a code's, such as that of a postal address
 _NUMBER = rf"{_WHOLE}(?:\.\d*)?(?:[eE][+-]?\d+)?|[+-]?\.\d+(?:[eE][+-]?\d+)?"
-_THREES = r"[+-]?[$€£]?\s?\d{1,3}(?:,\d{3})+(?:\.\d+)?%?"
+_THREES = r"[+-]?[$€£]?\s?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?%?"
 
 
 def _bare(text: str) -> float:

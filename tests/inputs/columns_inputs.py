@@ -82,10 +82,13 @@ def pictures(height: int = 12, width: int = 12) -> np.ndarray:
 PICTURES = pictures()
 COLOURS = np.repeat(PICTURES[..., None], 3, axis=3)
 ROW_NUMBERS = pa.array(range(ROWS))
-SENTENCES = [
-    f"{['we played with a ball', 'the soup was too hot', 'rain falls on the hill'][y]} and {['so on', 'then'][n % 2]}"
-    for n, y in enumerate(Y)
+CORES = [
+    ["played with a ball", "kicked the ball", "ran after the ball"],
+    ["ate hot soup", "cooked some soup", "spilt the soup"],
+    ["saw rain on the hill", "walked up in the rain", "heard the rain fall"],
 ]
+WHO = ["we", "you", "they", "all of us", "our friends"]
+SENTENCES = [f"{WHO[n % 5]} {CORES[y][n % 9 // 3]} at {n % 12 + 1} {WHO[n % 4]}" for n, y in enumerate(Y)]
 NAMES = np.array(["setosa", "versicolor", "virginica"])
 
 
@@ -147,7 +150,7 @@ def frame(folder: Path) -> Sequence[str]:
     import pandas as pd
 
     made = pd.DataFrame({**numbers(), "label": Y})
-    made.index = pd.Index(range(1000, 1000 + ROWS), name="sample_index")
+    made.index = pd.Index(np.arange(1000, 1000 + ROWS), name="sample_index")
     made.to_parquet(folder / "in.parquet")
     return command()
 
@@ -369,14 +372,17 @@ TEXTS = [
     given(
         "numbers as text with NA",
         "R",
-        {name: [f"{value:.3f}" if n % 11 else "NA" for n, value in enumerate(EMB[:, k])] for k, name in enumerate(SIX)},
+        {
+            name: [f"{value:.3f}" if n % 11 != k else "NA" for n, value in enumerate(EMB[:, k])]
+            for k, name in enumerate(SIX)
+        },
         judged(8, "are numbers written as text"),
         fails="refused: names or identifiers",
     ),
     given(
         "dates as text beside numbers",
         "CSV",
-        {"day": [f"20{n % 90 + 10}-03-1{n % 7}" for n in range(ROWS)], **numbers()},
+        {"day": [f"20{n * 37 % 90 + 10}-03-1{n % 7}" for n in range(ROWS)], **numbers()},
         judged(5, "dates written as text (year-month-day)"),
         fails="left out without a word",
     ),
@@ -420,7 +426,7 @@ TEXTS = [
             name: pa.array([round(v, 2) for v in EMB[:, k]]).cast(pa.decimal128(9, 2), safe=False)
             for k, name in enumerate(SIX)
         },
-        judged(5, "number columns"),
+        judged(5, "tabular columns"),
     ),
     given(
         "durations and times",
@@ -546,15 +552,17 @@ IDENTIFIERS = [
     given(
         "floats that are all different",
         "one measured value",
-        {"length": EMB[:, 0] + 20 * Y},
+        {"length": EMB[:, 0] + 20 * (Y == 1)},
         judged(5, "number"),
         quick=False,
+        label=Y == 1,
     ),
     given(
         "whole numbers that are all different",
         "prices in cents",
-        {"cents": (EMB[:, 0] * 1e6 + 1e8 * Y).astype(int)},
+        {"cents": (EMB[:, 0] * 1e6 + 1e8 * (Y == 1)).astype(int)},
         judged(5, "tabular columns 'cents'"),
+        label=Y == 1,
     ),
     given(
         "keys that start again",
@@ -664,8 +672,9 @@ COPIES = [
     given(
         "a quantity that parts the classes",
         "petal length",
-        {"petal": np.round(EMB[:, 0] + 50 * Y, 3)},
+        {"petal": np.round(EMB[:, 0] + 50 * (Y == 1), 3)},
         judged(5, "'petal'"),
+        label=Y == 1,
     ),
     given("a rare class and a constant", "fraud", {**numbers(), "country": ["DE"] * ROWS}, judged(5, "'country'")),
     given(
