@@ -6,6 +6,7 @@ What the commands need is imported inside them, so that --help answers at once.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -53,6 +54,13 @@ def main() -> None:
     """Run the command; leaves with its exit code. Commands that read strangers' files do so in a child process."""
     leave_current_folder()
     take_streams()
+    try:
+        os.getcwd()
+    except OSError as error:  # PyTorch's libraries end a process that has none
+        say_error(
+            "sanitize", f"the current folder is gone ({error.strerror}); change to one that is there, and run again"
+        )
+        raise SystemExit(FAILED) from error
     try:
         app(obj=WATCHED)
     except SystemExit as leaving:

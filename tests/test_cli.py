@@ -14,7 +14,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from sanitize import __version__
+from sanitize import __version__, cli
 from sanitize.cli import app
 from sanitize.command_options import chosen_params
 from sanitize.params import DEFAULT_PRESET, AttackParams, Params, load_params, resolve
@@ -231,3 +231,18 @@ def test_init_replaces_only_when_told(tmp_path):
     assert place.read_text() == "seed: 4\n"
     assert sanitize("init", tmp_path, "--force").exit_code == 0
     assert load_params(place).seed == 0
+
+
+def test_a_current_folder_that_is_gone_is_told(monkeypatch, tmp_path, capsys):
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    folder.rmdir()
+    monkeypatch.setattr(cli, "leave_current_folder", lambda: None)  # it and the next change this process
+    monkeypatch.setattr(cli, "take_streams", lambda: None)
+    with pytest.raises(SystemExit) as left:
+        cli.main()
+    assert left.value.code == 3
+    assert capsys.readouterr().err == (
+        "sanitize: the current folder is gone (No such file or directory); change to one that is there, and run again\n"
+    )
