@@ -72,12 +72,12 @@ def copies(columns: Mapping[str, IntArray], label_n: IntArray) -> dict[str, str]
 
 
 def _marked(code_n: IntArray, label_n: IntArray, classes: IntArray) -> BoolArray:
-    """bool [C], the classes whose rows have values that no others have, but for a few."""
+    """bool [C], the classes whose rows have values that recur and that no others have, but for a few."""
     count_VC = np.zeros((code_n.max() + 1, label_n.max() + 1), np.int64)
     np.add.at(count_VC, (code_n, label_n), 1)
     count_VC = count_VC[:, classes]
     total_C, total_V = count_VC.sum(axis=0), count_VC.sum(axis=1)
-    owned_VC = 2 * count_VC > total_V[:, None]
+    owned_VC = (2 * count_VC > total_V[:, None]) & (total_V[:, None] > 1)
     inside_C = (count_VC * owned_VC).sum(axis=0)
     strange_C = ((total_V[:, None] - count_VC) * owned_VC).sum(axis=0)
     marked: BoolArray = (total_C > 0) & (total_C - inside_C + strange_C <= (1 - AGREE) * total_C)
