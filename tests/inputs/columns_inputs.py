@@ -325,7 +325,7 @@ TEXTS = [
         "PostgreSQL",
         {"embedding": ["{" + ",".join(map(str, row)) + "}" for row in EMB]},
         judged(5, "vectors written as text"),
-        fails="judged as words",
+        fails="refused: names or identifiers",
     ),
     given(
         "pixels with blanks between",
@@ -360,14 +360,14 @@ TEXTS = [
         "Excel",
         {name: [f"{value * 9999:,.2f}" for value in EMB[:, k]] for k, name in enumerate(SIX)},
         judged(5, "such as 1,234.5 or 12%"),
-        fails="judged as words or refused",
+        fails="refused: names or identifiers",
     ),
     given(
         "numbers with a decimal comma",
         "Excel in Europe",
         {name: [f"{value:.3f}".replace(".", ",") for value in EMB[:, k]] for k, name in enumerate(SIX)},
         judged(5, "with a comma before the decimals"),
-        fails="judged as words or refused",
+        fails="refused: names or identifiers",
     ),
     given(
         "numbers as text with NA",
@@ -446,7 +446,7 @@ IDENTIFIERS = [
         "SQL",
         {"id": ROW_NUMBERS},
         refused(NOTHING, "counts the rows", "--inputs"),
-        fails="judged, half of the rows dropped",
+        fails="the row number was judged",
         quick=True,
     ),
     given(
@@ -454,28 +454,28 @@ IDENTIFIERS = [
         "Kaggle",
         {"row": DRAW.permutation(ROWS)},
         refused("an identifier by its name"),
-        fails="judged, exit 0",
+        fails="the key was judged",
     ),
     given(
         "a shuffled key without a telling name",
         "exports",
         {"x": DRAW.permutation(ROWS)},
         refused("it numbers the rows"),
-        fails="judged, exit 0",
+        fails="the key was judged",
     ),
     given(
         "whole floats that count",
         "pandas after a join",
         {"x": np.arange(ROWS).astype(float) * 3},
         refused("in the order of the rows"),
-        fails="judged, exit 0",
+        fails="the row number was judged",
     ),
     given(
         "64 bit digests",
         "hash()",
         {"h": pa.array(DRAW.integers(2**60, 2**63, ROWS))},
         refused("2**53"),
-        fails="judged, exit 0",
+        fails="the digest was judged",
     ),
     given("UUIDs as text", "databases", {"uuid": noise()}, refused("names or identifiers"), quick=False),
     given(
@@ -518,7 +518,7 @@ IDENTIFIERS = [
         "logs",
         {"created_at": pa.array(np.arange(ROWS) * 61_000_000, pa.timestamp("us"))},
         refused("a time of writing"),
-        fails="judged, exit 0",
+        fails="the time was judged",
     ),
     given(
         "an id beside numbers",
@@ -580,7 +580,7 @@ COPIES = [
         {**numbers(), "species": NAMES[wrong_labels()]},
         found_wrong(12, "'species' (the label can be read off it in 150 of 150"),
         label=wrong_labels(),
-        fails="0 of 15 found",
+        fails="the copy was an input, without a word",
     ),
     given(
         "a number beside names",
@@ -588,7 +588,7 @@ COPIES = [
         {**numbers(), "code": wrong_labels() * 10},
         found_wrong(12, "'code' (the label can be read off it"),
         label=NAMES[wrong_labels()],
-        fails="0 of 15 found",
+        fails="the copy was an input, without a word",
     ),
     given(
         "one column per class",
@@ -596,7 +596,7 @@ COPIES = [
         {**numbers(), **{f"is_{k}": wrong_labels() == k for k in range(3)}},
         found_wrong(12, "with 2 others it says which label"),
         label=wrong_labels(),
-        fails="0 of 15 found",
+        fails="the copies were inputs, without a word",
     ),
     given(
         "one column per class but the first",
@@ -604,7 +604,7 @@ COPIES = [
         {**numbers(), **{f"is_{k}": (wrong_labels() == k).astype(float) for k in (1, 2)}},
         found_wrong(12, "one class each"),
         label=wrong_labels(),
-        fails="0 of 15 found",
+        fails="the copies were inputs, without a word",
     ),
     given(
         "a one-hot vector beside numbers",
@@ -620,7 +620,7 @@ COPIES = [
         {**numbers(), "Species": np.char.upper(NAMES[wrong_labels()])},
         found_wrong(12, "'Species' (the label"),
         label=NAMES[wrong_labels()],
-        fails="0 of 15 found",
+        fails="the copy was an input, without a word",
     ),
     given(
         "finer classes beside coarse ones",
@@ -628,7 +628,7 @@ COPIES = [
         {**numbers(), "fine": wrong_labels() * 5 + DRAW.integers(0, 5, ROWS)},
         found_wrong(12, "'fine' (the label"),
         label=wrong_labels(),
-        fails="0 of 15 found",
+        fails="the copy was an input, without a word",
     ),
     given(
         "a float copy with holes",
@@ -636,7 +636,7 @@ COPIES = [
         {**numbers(), "y2": [None if n in (3, 77) else float(v) for n, v in enumerate(wrong_labels())]},
         found_wrong(12, "'y2' ("),
         label=wrong_labels(),
-        fails="0 of 15 found",
+        fails="the copy was an input, without a word",
     ),
     given(
         "the class's name in the text",
@@ -682,7 +682,7 @@ COPIES = [
         "a broken export",
         {"x": [1.5] * ROWS},
         refused("inputs of all 150 rows are the same"),
-        fails="judged, rows dropped",
+        fails="judged, though all are the same",
         quick=True,
     ),
     given(
@@ -690,7 +690,7 @@ COPIES = [
         "a broken model",
         {"emb": [[0.0] * 8] * ROWS},
         refused("inputs of all 150 rows are the same"),
-        fails="judged, rows dropped",
+        fails="judged, though all are the same",
     ),
 ]
 
