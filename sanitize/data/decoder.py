@@ -139,6 +139,11 @@ def upright_size(image: Image.Image) -> tuple[int, int]:
     return (height, width) if _turn(image) in _ON_THEIR_SIDE else (width, height)
 
 
+def is_turned(image: Image.Image) -> bool:
+    """Whether it is shown otherwise than it is stored."""
+    return _turn(image) in _TURNS
+
+
 def has_alpha(image: Image.Image) -> bool:
     """Whether a part of it may be transparent."""
     return image.mode in ALPHA or "transparency" in image.info

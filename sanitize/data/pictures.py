@@ -16,7 +16,17 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from PIL import Image
 
-from sanitize.data.decoder import GREY, WHITE, Unreadable, has_alpha, has_frames, open_image, shown, upright_size
+from sanitize.data.decoder import (
+    GREY,
+    WHITE,
+    Unreadable,
+    has_alpha,
+    has_frames,
+    is_turned,
+    open_image,
+    shown,
+    upright_size,
+)
 from sanitize.data.images import Pixels, resize_images
 from sanitize.data.stored import bytes_and_paths, channels_last, sides
 from sanitize.whereabouts import told
@@ -49,7 +59,7 @@ def common_shape(column: pa.ChunkedArray, size: int | None, root: Path | None) -
                 with _opened(blob, path, root) as image:
                     sizes[upright_size(image)] += 1
                     modes[image.mode] += 1
-                    turned += upright_size(image) != image.size
+                    turned += is_turned(image)
                     several += has_frames(image)
                     if has_alpha(image) and len(clear) < LOOKED_AT:
                         clear.append((blob, path))

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 from PIL import Image, PngImagePlugin
 
-from sanitize.data.decoder import Unreadable, begins_as, open_image, plain_mode, shown, upright_size
+from sanitize.data.decoder import Unreadable, begins_as, is_turned, open_image, plain_mode, shown, upright_size
 from sanitize.data.pictures import common_shape
 from tests.data.pictures import encoded
 
@@ -55,6 +55,7 @@ def test_exif_turns_the_image_and_its_size(form, turn):
     assert np.abs(seen(blob).astype(int) - UPRIGHT[turn]).max() <= 12
     with open_image(blob) as image:
         assert upright_size(image) == UPRIGHT[turn].shape[1::-1]
+        assert is_turned(image) == (turn > 1 and form != "TIFF")  # a TIFF is turned by its decoder
 
 
 @pytest.mark.parametrize("colour", [0, 90, 255])
