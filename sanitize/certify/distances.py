@@ -142,19 +142,15 @@ class Ruler:
                 near = slice(first, min(first + _COLUMNS, self.rows))
                 out[: len(queries), near] = self._from_products(queries, _products(queries, self._train[near]), near)
             return out[: len(queries), : self.rows]
-        from sanitize.certify import kernel
+        from sanitize.certify import kernel, twin
 
         wide = self._groups * (kernel.GROUP if self.exact else 1)
         lines = kernel.packed(queries, (len(out), wide))
         if self.exact:
-            kernel.sad(lines, self._bricks, out)
+            twin.sums(lines, self._bricks, twin.SAD, out)
         else:
-            kernel.fold(
-                lines,
-                self._bricks,
-                {"l1": kernel.L1, "l2": kernel.L2, "cosine": kernel.DOT}[self.distance],
-                out.view(np.float32),
-            )
+            operation = {"l1": kernel.L1, "l2": kernel.L2, "cosine": kernel.DOT}[self.distance]
+            twin.sums(lines, self._bricks, operation, out.view(np.float32))
         found = out[: len(queries), : self.rows]
         if self.distance == "cosine":
             for first in range(0, self.rows, _COLUMNS):
