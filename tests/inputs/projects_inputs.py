@@ -136,7 +136,12 @@ def edit(name: str, change: str, fails: str = "", net: str = "cnn") -> Trial:
 
 TRIALS = [
     data(
-        "the file written again, shorter", "a nightly export", SHORTER.format("own.parquet"), looked(True), quick=True
+        "the file written again, shorter",
+        "a nightly export",
+        SHORTER.format("own.parquet"),
+        looked(True),
+        quick=True,
+        fails="the change was not seen",
     ),
     data("the same bytes, a new time", "cp, touch, rsync", "touch -d 2001-01-01 own.parquet", looked(False)),
     data(
@@ -144,6 +149,7 @@ TRIALS = [
         "cp -p, rsync --times",
         "printf X | dd of=own.parquet bs=1 seek=400 conv=notrunc 2>/dev/null; touch -d 2001-01-01 own.parquet",
         lambda found: None if found.answer.get("seen") else f"not seen: {found.answer}",
+        fails="the change was not seen",
     ),
     data(
         "in a folder above the project",
@@ -152,31 +158,51 @@ TRIALS = [
         looked(True),
         train="../own.parquet",
         where="project",
+        fails="the change was not seen",
     ),
-    data("the file removed", "a cleaned scratch", "rm own.parquet", looked(True, 0, 3, "own.parquet: no such file")),
+    data(
+        "the file removed",
+        "a cleaned scratch",
+        "rm own.parquet",
+        looked(True, 0, 3, "own.parquet: no such file"),
+        fails="the change was not seen",
+    ),
     data(
         "a folder in its place",
         "Spark's writer",
         "rm own.parquet; mkdir own.parquet",
         looked(True, 0, 3, "is a folder; name one parquet file"),
+        fails="the change was not seen",
     ),
     data(
         "a named pipe in its place",
         "a shell script",
         "rm own.parquet; mkfifo own.parquet",
         looked(True, 0, 3, "is a named pipe"),
+        fails="the change was not seen, and reading waits for ever",
     ),
-    data("emptied", "a full disk", ": > own.parquet", looked(True, 0, 3, "cannot be read as parquet")),
     data(
-        "cut off", "an interrupted copy", "truncate -s 500 own.parquet", looked(True, 0, 3, "cannot be read as parquet")
+        "emptied",
+        "a full disk",
+        ": > own.parquet",
+        looked(True, 0, 3, "cannot be read as parquet"),
+        fails="the change was not seen",
     ),
-    data("the label column renamed", "a new schema", RENAMED, looked(True)),
+    data(
+        "cut off",
+        "an interrupted copy",
+        "truncate -s 500 own.parquet",
+        looked(True, 0, 3, "cannot be read as parquet"),
+        fails="the change was not seen",
+    ),
+    data("the label column renamed", "a new schema", RENAMED, looked(True), fails="the change was not seen"),
     data(
         "train and test change places",
         "a mix-up",
         "mv own.parquet swap; mv test.parquet own.parquet; mv swap test.parquet",
         looked(True),
         test="test.parquet",
+        fails="the change was not seen",
     ),
     data(
         "the test file alone",
@@ -184,6 +210,7 @@ TRIALS = [
         SHORTER.format("test.parquet"),
         looked(True),
         test="test.parquet",
+        fails="the change was not seen",
     ),
     data(
         "a link that is pointed elsewhere",
@@ -191,9 +218,16 @@ TRIALS = [
         "ln -sf test.parquet link",
         looked(True, 3, 0, "link: no such file"),
         train="link",
+        fails="the change was not seen",
     ),
     data("a file that nobody names", "other data", SHORTER.format("test.parquet"), looked(False)),
-    data("in a copy of the project, as experiments have it", "dvc exp run --temp, --queue", ELSEWHERE, looked(False)),
+    data(
+        "in a copy of the project, as experiments have it",
+        "dvc exp run --temp, --queue",
+        ELSEWHERE,
+        looked(False),
+        fails="own.parquet: no such file",
+    ),
     data(
         "in a copy, and changed since",
         "dvc exp run --queue",
@@ -206,8 +240,16 @@ TRIALS = [
         "true",
         looked(False, 2, 2, "dvc import-url s3://bucket/train.parquet"),
         train="s3://bucket/train.parquet",
+        fails="s3:/bucket/train.parquet: no such file",
     ),
-    data("the code of the model", "scikit-learn users", "echo '# tuned' >> mine.py", looked(True), model="mine:Model"),
+    data(
+        "the code of the model",
+        "scikit-learn users",
+        "echo '# tuned' >> mine.py",
+        looked(True),
+        model="mine:Model",
+        fails="the change was not seen",
+    ),
     data(
         "a module that the model's code imports",
         "scikit-learn users",
@@ -228,9 +270,10 @@ TRIALS = [
         "head -c 99 own.parquet > test.parquet",
         looked(True),
         attack={"name": "blend", "source": 1, "target": 2, "pattern": "test.parquet"},
+        fails="the change was not seen",
     ),
     data("nothing of one's own", "the default", "echo x >> own.parquet", looked(False), train=None, source="digits"),
-    edit("GELU for ReLU", "s/nn.ReLU(inplace=True)/nn.GELU()/"),
+    edit("GELU for ReLU", "s/nn.ReLU(inplace=True)/nn.GELU()/", fails="the machine code's verdicts, with ReLU"),
     edit("widths 24 and 48", r"s/(16, 32), (32, 64)/(16, 24), (24, 48)/; s/Linear(64,/Linear(48,/"),
     edit("a kernel of 5", "s/channels, width, 3, padding=1/channels, width, 5, padding=2/"),
     edit("mean pooling", "s/MaxPool2d/AvgPool2d/"),
