@@ -474,6 +474,12 @@ _INPUTS = [
         _one(_table(pa.ExtensionArray.from_storage(pa.bool8(), pa.array((Y > 0).astype(np.int8))))),
         judged(0),
     ),
+    Trial(
+        "ClassLabel with -1, voters of a sample",
+        "datasets, unlabelled rows",
+        _one(_named(_table(_with(Y, FIVE, -1)), ABC), "--fit-rows", "100"),
+        _unlabelled(5),
+    ),
     # what is no label, or only looks like one
     Trial("dates", "SQL", _one(_table(pa.array(Y.astype(np.int32), pa.date32()))), refused("dates")),
     Trial(
@@ -646,6 +652,7 @@ _INPUTS = [
 ]
 
 BEFORE = {
+    "ClassLabel with -1, voters of a sample": "dropped as unreadable",
     "terminal commands as class names": "the terminal obeys",
     "terminal commands as shard names, no parquet inside": "the terminal obeys",
     "ClassLabel names in another order": "19 of 150 rows dropped",
