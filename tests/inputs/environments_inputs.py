@@ -627,7 +627,7 @@ PARAMS = [
     Trial(
         "half of a surrogate pair",
         "a broken export",
-        _params('learner: {net: "\\ud800"}\n'),
+        _params('learner: {device: "\\ud800"}\n'),
         refused("learner.net", code=2),
     ),
     Trial(
