@@ -628,7 +628,7 @@ PARAMS = [
         "half of a surrogate pair",
         "a broken export",
         _params('learner: {device: "\\ud800"}\n'),
-        refused("learner.net", code=2),
+        refused("learner.device", code=2),
     ),
     Trial(
         "a surrogate's bytes", "a broken export", _params("learner: {net: \ud800}\n"), refused("params.yaml", code=2)
