@@ -142,7 +142,7 @@ def test_bad_parameters_are_refused(files, tmp_path):
     train, test = files
     with pytest.raises(BadParams, match=r"certify.radius is -1; must be a number in \[0, inf\)"):
         run(files, radius=-1)
-    with pytest.raises(BadParams, match=r"poisoning sizes are \[5, -1\]; must be one or more of at least 0"):
+    with pytest.raises(BadParams, match=r"certify.poisoning_sizes.1 is -1; must be a whole number in \[0, inf\)"):
         run(files, poisoning_sizes=[5, -1])
     with pytest.raises(BadParams, match=r"method is 'svm'; must be one of knn, rnn, dpa"):
         run(files, "svm")
