@@ -62,6 +62,7 @@ def find_choice(
         raise BadParams(f"--embeddings is {embeddings!r} and --inputs is given; name the columns with one of them")
     inputs = [embeddings] if embeddings is not None else params.data.inputs
     label, _ = choose_label(schema.names, params.data.label, inputs, source.address)
+    source.refuse_unlike(label, ())
     sample = sample_source(source, label)
     choice = choose(schema, sample, label=params.data.label, inputs=inputs, origin=source.address, root=image_root)
     if embeddings is not None and choice.modality != "vector":

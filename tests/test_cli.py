@@ -26,7 +26,7 @@ HEAVY = ("torch", "pyarrow", "numpy", "pandas", "sklearn", "rich", "PIL")
 KEYS = {
     "schema_version", "rows", "kept", "rejected", "reasons", "label_column", "input_columns", "modality", "seconds",
     "parameters_sha256", "input_sha256", "verdict", "kept_unjudged", "files", "max_removed", "limit_exceeded",
-    "written",
+    "written", "unreadable", "max_unreadable",
 }  # fmt: skip
 
 
@@ -94,6 +94,8 @@ def test_json_is_one_document_and_stderr_is_for_people(source, quick, tmp_path):
         "kept_unjudged": {},
         "files": 1,
         "max_removed": None,
+        "unreadable": 0,
+        "max_unreadable": 0.05,
         "limit_exceeded": False,
         "written": True,
         "parameters_sha256": load_params(quick).sha256(),
@@ -199,7 +201,7 @@ def test_a_full_disk_is_told_and_leaves_what_was_there(source, quick, tmp_path):
     assert done.returncode == 3
     answer = json.loads(done.stdout)
     assert answer["exit_code"] == 3
-    assert f"{tmp_path}: cannot be written (" in answer["error"]
+    assert "this process may write no larger file; raise ulimit -f" in answer["error"]
     assert done.stderr == f"sanitize: {answer['error']}\n"
     assert kept.read_text() == "from before"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["in.parquet", "kept.parquet", "quick.yaml"]
