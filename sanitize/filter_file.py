@@ -28,7 +28,7 @@ from sanitize.filter_summary import Seen, Summary, Unreadable
 from sanitize.filter_tally import Tally
 from sanitize.filtering import Steps, no_steps
 from sanitize.io.destinations import local_path, refuse_outputs, refuse_suffix
-from sanitize.io.given import code_of
+from sanitize.io.digests import code_of
 from sanitize.io.remote import is_remote
 from sanitize.io.transaction import Transaction
 from sanitize.panel import FILE, load_panel

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sanitize.execution import LocalProcesses, OrderedMap, make_map
-from sanitize.io.given import code_of
+from sanitize.io.digests import code_of
 from sanitize.io.locks import FOLDER, writing
 from sanitize.params import Params
 from sanitize.scratch import Remembered

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sanitize.data.ingest import load_source
 from sanitize.data.parquet import write_arrow
-from sanitize.io.given import placed
+from sanitize.io.digests import placed
 from sanitize.params import DataParams, load_params
 from stages.common import stage_app
 

@@ -22,7 +22,7 @@ from sanitize.data.table import IntArray, Table
 from sanitize.data.truth import write_truth
 from sanitize.errors import BadInput
 from sanitize.io.atomic import atomic_write
-from sanitize.io.given import placed
+from sanitize.io.digests import placed
 from sanitize.params import AttackParams, Params, load_params
 from stages.common import stage_app
 

@@ -251,7 +251,7 @@ def test_same_commit_same_bytes_in_another_folder_and_without_workers(runs):
 def test_nothing_changed_nothing_runs(runs):
     """But the look at what params.yaml names, which a tenth of a second is enough for."""
     output = ended(start(runs["first"][0], "dvc", "repro"))
-    assert re.findall("Running stage '(.*)'", output) == ["given"] and output.count("didn't change, skipping") == 11
+    assert re.findall("Running stage '(.*)'", output) == ["digest"] and output.count("didn't change, skipping") == 11
 
 
 def git(folder, *given):

@@ -1,6 +1,6 @@
 """Projects that people build on this repository: their own data behind params.yaml, edited networks.
 
-A data trial makes a folder with params.yaml, looks as the pipeline does at what it names (stage given) and reads it
+A data trial makes a folder with params.yaml, looks as the pipeline does at what it names (stage digest) and reads it
 (stage ingest), changes something, and looks and reads again. An edit trial filters with an edited copy of the code,
 once as the machine would and once by PyTorch alone, and compares the verdicts.
 """
@@ -22,7 +22,7 @@ from tests.inputs.trial import ROWS, Check, Outcome, Trial, labels, plain_table
 LOOK = """
 unset PYTHONSAFEPATH
 mkdir -p "$PROJECT"; cp -n params.yaml "$PROJECT" 2>/dev/null; cd "$PROJECT"
-look() { timeout 200 python -m stages.given >&2; cat data/given/*.json 2>/dev/null; }
+look() { timeout 200 python -m stages.digest >&2; cat data/digests/*.json 2>/dev/null; }
 read_it() { timeout 200 python -m stages.ingest >&2; code=$?; }
 before=$(look); read_it; first=$code; eval "$CHANGE"; after=$(look); read_it
 [ "$before" = "$after" ] && seen=false || seen=true

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from sanitize.io.given import digests, placed
+from sanitize.io.digests import digests, placed
 
 
 @pytest.fixture
