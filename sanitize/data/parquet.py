@@ -59,7 +59,7 @@ def _readable(path: Path) -> Iterator[None]:
 
 def _reading(path: Path, read: Callable[[pq.ParquetFile], Result]) -> Result:
     """What `read` makes of the open file."""
-    with _readable(path), open_regular(path, "one parquet file") as raw, pq.ParquetFile(raw) as file:
+    with _readable(path), open_regular(path, "one parquet file") as raw, parquet(raw) as file:
         return read(file)
 
 

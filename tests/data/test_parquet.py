@@ -1,5 +1,6 @@
 """Reading and writing parquet files, and what is said about bad ones."""
 
+import datetime
 from pathlib import Path
 
 import numpy as np
@@ -164,3 +165,11 @@ def test_a_type_that_parquet_lacks_leaves_nothing(tmp_path: Path) -> None:
         write_arrow(pa.table({"a": months}), tmp_path / "f")
     assert [path.name for path in tmp_path.iterdir()] == ["f"]
     assert (tmp_path / "f").read_text() == "old"
+
+
+def test_timestamps_of_spark_keep_their_dates(tmp_path):
+    """INT96 reaches further than nanoseconds do: 9999-12-31 stands for an open end."""
+    days = [datetime.datetime(9999, 12, 31), datetime.datetime(1500, 1, 1), datetime.datetime(2024, 1, 1)]
+    table = pa.table({"until": pa.array(days, pa.timestamp("us"))})
+    pq.write_table(table, tmp_path / "t.parquet", use_deprecated_int96_timestamps=True, store_schema=False)
+    assert read_arrow(tmp_path / "t.parquet")["until"].to_pylist() == days

@@ -1,17 +1,19 @@
-"""Run all inputs of this package through the command: `python -m tests.inputs [KIND …] [--code CHECKOUT] [--write]`.
+"""Run the inputs of this package through the command: `python -m tests.inputs [KIND …] [--like TEXT] [--write]`.
 
---code   runs another checkout's command, such as the version before, for the column "before"
---write  writes docs/inputs.md from this run; what an earlier version did is in each trial's `fails`
+--code   runs another checkout's command, such as the version before
+--like   runs those alone whose name holds the text
+--write  keeps what came of the inputs that were run in reports/inputs.json, and writes docs/inputs.md from it
 Leaves with 1 if any outcome is wrong.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from pathlib import Path
@@ -19,13 +21,18 @@ from pathlib import Path
 from tests.closure import ROOT
 from tests.inputs.trial import Trial, run
 
+RESULTS = ROOT / "reports/inputs.json"
 PAGE = ROOT / "docs/inputs.md"
+RIGHT = "right"
 HEAD = """# Inputs as other people write them
 
 Every line is a file (or a folder, an environment, a habit) that was run through the command, and what comes of it now.
 `python -m tests.inputs` runs all of them; `--code CHECKOUT` runs another version's command on the same inputs. What
 must hold for each: no traceback, an exit code that means what the documentation says, no input changed, nothing
-written where it is refused, and the outcome that its line names.
+written where it is refused, every row in exactly one output and as it was, and the outcome that its line names.
+
+"Before" is what the version before this page was seen to do wrong; where nothing stands there it was right, or was not
+tried on that input.
 
 """
 
@@ -41,18 +48,43 @@ def trials(kind: str) -> list[Trial]:
     return found
 
 
-def tried(kind: str, code: Path, workers: int) -> Iterator[tuple[Trial, str | None]]:
-    """Every input of a kind and what is wrong with its outcome; None = nothing."""
+def tried(chosen: list[Trial], code: Path, workers: int) -> Iterator[tuple[Trial, str]]:
+    """Every input, and what is wrong with its outcome, or RIGHT."""
 
-    def one(trial: Trial) -> str | None:
+    def one(trial: Trial) -> str:
         folder = Path(tempfile.mkdtemp(prefix="sanitize-input-"))
         try:
-            return run(trial, folder, code)[1]
+            return run(trial, folder, code)[1] or RIGHT
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
     with ThreadPoolExecutor(workers) as pool:
-        yield from zip(trials(kind), pool.map(one, trials(kind)), strict=True)
+        yield from zip(chosen, pool.map(one, chosen), strict=True)
+
+
+def page(results: Mapping[str, Mapping[str, str]]) -> str:
+    """docs/inputs.md.
+
+    results  kind -> name of the input -> what is wrong, or RIGHT; inputs that were never run are not shown
+    """
+    overview, sections = ["| kind | tried | seen wrong before | wrong now |", "| --- | --: | --: | --: |"], []
+    for kind in kinds():
+        shown = [(trial, results.get(kind, {}).get(trial.name)) for trial in trials(kind)]
+        rows = [(trial, found) for trial, found in shown if found is not None]
+        cells = [(trial.name, trial.origin, trial.fails, found) for trial, found in rows]
+        lines = [f"| {' | '.join(_cell(cell) for cell in row)} |" for row in cells]
+        before, bad = sum(bool(trial.fails) for trial, _ in rows), sum(found != RIGHT for _, found in rows)
+        overview.append(f"| [{kind}](#{kind}) | {len(rows)} | {before} | {bad} |")
+        sections.append(
+            "\n".join(
+                [f"## {kind}", "", "| input | as written by | before | now |", "| --- | --- | --- | --- |", *lines]
+            )
+        )
+    return HEAD + "\n".join(overview) + "\n\n" + "\n\n".join(sections) + "\n"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
 
 
 def main() -> int:
@@ -60,27 +92,22 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.inputs")
     parser.add_argument("kinds", nargs="*")
     parser.add_argument("--code", type=Path, default=ROOT)
+    parser.add_argument("--like", default="")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--write", action="store_true")
     given = parser.parse_args()
-    wrong = 0
-    overview, sections = ["| kind | tried | wrong before | wrong now |", "| --- | --: | --: | --: |"], []
+    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    count = wrong = 0
     for kind in given.kinds or kinds():
-        lines = ["| input | as written by | before | now |", "| --- | --- | --- | --- |"]
-        count = bad = 0
-        for trial, problem in tried(kind, given.code, given.workers):
-            count += 1
-            bad += problem is not None
-            print(f"{kind}: {trial.name}: {problem or 'right'}", flush=True)
-            cells = (trial.name, trial.origin, trial.fails or "right", problem or "right")
-            lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
-        before = sum(bool(trial.fails) for trial in trials(kind))
-        overview.append(f"| {kind} | {count} | {before} | {bad} |")
-        sections.append("\n".join([f"## {kind}", "", *lines, ""]))
-        wrong += bad
-    print("\n".join(overview))
+        chosen = [trial for trial in trials(kind) if given.like in trial.name]
+        for trial, found in tried(chosen, given.code, given.workers):
+            print(f"{kind}: {trial.name}: {found}", flush=True)
+            results.setdefault(kind, {})[trial.name] = found
+            count, wrong = count + 1, wrong + (found != RIGHT)
+    print(f"{count} inputs, {wrong} wrong")
     if given.write:
-        PAGE.write_text(HEAD + "\n".join(overview) + "\n\n" + "\n".join(sections))
+        RESULTS.write_text(json.dumps(results, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+        PAGE.write_text(page(results))
     return 1 if wrong else 0
 
 

@@ -63,7 +63,7 @@ class Trial:
     origin  who writes such files: a program, a format, a habit
     make    makes the files in the folder given; returns the command's arguments
     check   see Check
-    fails   what the version before this page did, in words; "" = it was right. Filled in from a run, not guessed
+    fails   what the version before this page did wrong, as seen in a run; "" = nothing, or it was not tried
     env     environment variables to set
     shell   a bash line to run in place of the plain command; "$@" is the command with its arguments
     leaves  what it may change or leave behind besides OUTPUTS: first parts of names
