@@ -101,7 +101,9 @@ def filter_command(
     ] = None,
     split: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Take the files of this split where the names tell several, such as train."),
+        typer.Option(
+            metavar="NAME", help="Where file names tell several splits: the one to take, such as train, or all."
+        ),
     ] = None,
     label: Label = None,
     inputs: Inputs = None,

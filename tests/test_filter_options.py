@@ -16,8 +16,9 @@ RULES = [field.name for field in fields(Rules)]
 
 
 def counted(options, given=PLAIN):
-    about = SimpleNamespace(about=SimpleNamespace(model_dump_json=lambda: "about"))
-    return filter_file.parameters_sha256(given, options, SimpleNamespace(panel=about))
+    about = SimpleNamespace(about=SimpleNamespace(model_dump_json=lambda exclude_unset: "about"))
+    judge = SimpleNamespace(positions=None if options.fit_rows is None else [0])  # fitted to a sample
+    return filter_file.parameters_sha256(given, options, SimpleNamespace(panel=about, judge=judge))
 
 
 def other(value):

@@ -232,7 +232,8 @@ def test_labels_that_are_no_text(vector_panel, tmp_path):
     raw = pa.array([b"\xff\xfe" if row == 3 else str(label).encode() for row, label in enumerate(labels)])
     table = vectors().set_column(1, "label", raw.view(pa.string()))
     pq.write_table(table, tmp_path / "in")
-    assert scored(tmp_path / "in", tmp_path, vector_panel).reasons["unreadable"] == 1
+    with pytest.raises(BadInput, match="label column 'label' holds text that is no UTF-8"):
+        scored(tmp_path / "in", tmp_path, vector_panel)
     done = CliRunner().invoke(app, ["filter", str(tmp_path / "in"), str(tmp_path / "out")])
     assert (done.exit_code, "label column 'label' holds text that is no UTF-8" in done.stderr) == (3, True)
 

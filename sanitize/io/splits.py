@@ -17,6 +17,7 @@ SPLITS = {
 }
 _CANONICAL = {word: split for split, words in SPLITS.items() for word in words}
 _WORD = re.compile(rf"(?<![a-z0-9])({'|'.join(sorted(_CANONICAL, key=len, reverse=True))})(?![a-z0-9])")
+ALL = "all"
 _FOLDER = "split="  # a hive partition's
 
 
@@ -39,18 +40,21 @@ def split_of(name: str) -> str | None:
 def choose_split(names: Sequence[str], split: str | None, origin: str) -> tuple[list[str], list[str]]:
     """The files of one split.
 
-    split    the one to take; None = there must be one at most
+    split    the one to take; ALL = every file, whatever its name tells; None = there must be one at most
     Returns  the names, in their order; and in words what was left out
     Raises   BadInput: files of several splits and none is chosen, or none of the chosen one
     """
     told = [split_of(name) for name in names]
     counted = Counter(told)
     listed = ", ".join(f"{found or 'no split'} ({files} files)" for found, files in counted.items())
+    listed = listed.replace("(1 files)", "(1 file)")
+    if split == ALL:
+        return list(names), []
     if split is None:
         if len(counted.keys() - {None}) > 1:
             raise BadInput(
                 f"{origin}: the names tell several splits: {listed}; they are not judged as one data set; choose one "
-                f"with --split NAME, or name its files by a pattern"
+                f"with --split NAME, or, if the names mean something else, take every file with --split {ALL}"
             )
         return list(names), []
     wanted = _CANONICAL.get(split.lower(), split)

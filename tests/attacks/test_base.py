@@ -61,7 +61,7 @@ def test_none_changes_nothing_and_ignores_another_attacks_keys():
         ({"share": "many"}, "attack.share is 'many'; input should be a valid number"),
         ({"shpe": "L"}, "attack.shpe is no parameter of patch; color, position, shape, share, size, source, target"),
         ({"shape": "star"}, "attack.shape is 'star'; input should be 'pixel', 'L', 'X', 'checkerboard' or 'square'"),
-        ({"source": True}, "attack.source is True; input should be a valid integer, or input should be a valid string"),
+        ({"source": True}, "attack.source is true; true and false are no numbers; give a number or a name"),
         ({"color": "blue"}, "attack.color is 'blue'; input should be 'random', or input should be a valid list"),
         ({"color": [0, 256]}, r"attack.color.1 is 256; input should be less than or equal to 255"),
         ({"position": [1]}, r"attack.position is \[1\]; .*list should have at least 2 items"),

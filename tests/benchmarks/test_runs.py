@@ -81,7 +81,7 @@ def test_the_page_has_a_place_for_every_table(tmp_path):
     }
     assert set(map(tuple, tables.values())) == {tuple(runs.EMPTY)}
     text = (ROOT / PAGE).read_text()
-    assert set(re.findall(r"<!-- ([a-z0-9-]+) -->", text)) == set(tables)
+    assert set(re.findall(r"<!-- ([a-z0-9-]+) -->", text)) == {*tables, "repro"}
     page = tmp_path / "page.md"
     page.write_text(text)
     put_tables({name: [f"new {name}"] for name in tables}, page)
@@ -94,5 +94,5 @@ def test_the_page_has_a_place_for_every_table(tmp_path):
 def test_make_bench_runs_them_all():
     recipe = (ROOT / "Makefile").read_text().partition("\nbench:")[2].partition("\n\n")[0]
     modules = re.findall(r"-m benchmarks\.(\w+) --write", recipe)
-    assert modules == ["engine", "loops", "growth", "memory", "filter", "gpu"]
+    assert modules == ["engine", "loops", "growth", "memory", "filter", "scaling", "repro", "gpu"]
     assert str(RESULTS) in (ROOT / PAGE).read_text()

@@ -146,10 +146,11 @@ def test_the_split_that_a_name_tells(name, split):
 def test_one_split_is_judged_and_several_are_refused():
     names = ["dev/0.parquet", "extra.parquet", "train-0.parquet", "train-1.parquet"]
     with pytest.raises(
-        BadInput, match=r"validation \(1 files\), no split \(1 files\), train \(2 files\).*--split NAME"
+        BadInput, match=r"validation \(1 file\), no split \(1 file\), train \(2 files\).*--split NAME.*--split all"
     ):
         choose_split(names, None, "in")
     assert choose_split(names, "val", "in")[0] == ["dev/0.parquet"]
+    assert choose_split(names, "all", "in") == (names, [])
     chosen, notes = choose_split(names, "train", "in")
     assert chosen == names[2:]
     assert notes == ["in: split train: 2 files are taken, 2 are left out"]
