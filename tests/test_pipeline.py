@@ -77,7 +77,10 @@ WEIGHTS = ["voters", "models/oracle", "models/undefended", "models/sanitized"]
 
 
 def copy_of_repository(folder, changes):
-    """What git tracks or would, in a new git repository, with `changes` made in params.yaml and no result yet."""
+    """What git tracks or would, in a new git repository, with `changes` made in params.yaml and no result yet.
+
+    Machine code that lies beside these very sources comes along, or each copy would compile it for itself.
+    """
     names = subprocess.run(
         ["git", "ls-files", "-coz", "--exclude-standard"], cwd=ROOT, capture_output=True, check=True, text=True
     ).stdout.split("\0")
@@ -85,6 +88,10 @@ def copy_of_repository(folder, changes):
         if name != "dvc.lock" and not name.startswith(("reports/", "tests/", "docs/")) and (ROOT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, folder / name)
+    for code in ROOT.glob("sanitize/**/__pycache__/*.nb[ic]"):
+        kept = folder / code.relative_to(ROOT)
+        kept.parent.mkdir(exist_ok=True)
+        shutil.copy(code, kept)
     params = yaml.safe_load((folder / "params.yaml").read_text())
     for section, values in changes.items():
         if isinstance(values, dict):

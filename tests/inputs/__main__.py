@@ -1,6 +1,7 @@
 """Run the inputs of this package through the command: `python -m tests.inputs [KIND …] [--like TEXT] [--write]`.
 
---code   runs another checkout's command, such as the version before
+--code   runs another checkout's command, such as the version before; without it, commands that need no shell and no
+         variables of their own are forked from a process that has imported what they need
 --like   runs those alone whose name holds the text
 --write  keeps what came of the inputs that were run in reports/inputs.json, and writes docs/inputs.md from it
 Leaves with 1 if any outcome is wrong.
@@ -14,8 +15,9 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from importlib import import_module
+from multiprocessing import get_context
 from pathlib import Path
 
 from tests.closure import ROOT
@@ -48,18 +50,21 @@ def trials(kind: str) -> list[Trial]:
     return found
 
 
-def tried(chosen: list[Trial], code: Path, workers: int) -> Iterator[tuple[Trial, str]]:
-    """Every input, and what is wrong with its outcome, or RIGHT."""
+def outcome(kind: str, code: Path, forked: bool, number: int) -> str:
+    """What is wrong with the outcome of one input of a kind, or RIGHT."""
+    folder = Path(tempfile.mkdtemp(prefix="sanitize-input-"))
+    try:
+        return run(trials(kind)[number], folder, code, forked=forked)[1] or RIGHT
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
-    def one(trial: Trial) -> str:
-        folder = Path(tempfile.mkdtemp(prefix="sanitize-input-"))
-        try:
-            return run(trial, folder, code)[1] or RIGHT
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
 
-    with ThreadPoolExecutor(workers) as pool:
-        yield from zip(chosen, pool.map(one, chosen), strict=True)
+def tried(kind: str, like: str, code: Path, workers: int) -> Iterator[tuple[Trial, str]]:
+    """The inputs of a kind whose name holds `like`, and what is wrong with their outcome, or RIGHT."""
+    chosen = [number for number, trial in enumerate(trials(kind)) if like in trial.name]
+    with get_context("fork").Pool(workers) as pool:
+        found = pool.imap(partial(outcome, kind, code, code == ROOT), chosen)
+        yield from zip((trials(kind)[number] for number in chosen), found, strict=True)
 
 
 def page(results: Mapping[str, Mapping[str, str]]) -> str:
@@ -99,8 +104,7 @@ def main() -> int:
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     count = wrong = 0
     for kind in given.kinds or kinds():
-        chosen = [trial for trial in trials(kind) if given.like in trial.name]
-        for trial, found in tried(chosen, given.code, given.workers):
+        for trial, found in tried(kind, given.like, given.code, given.workers):
             print(f"{kind}: {trial.name}: {found}", flush=True)
             results.setdefault(kind, {})[trial.name] = found
             count, wrong = count + 1, wrong + (found != RIGHT)

@@ -20,6 +20,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tests.inputs import warm
 from tests.inputs.mirror import changed
 
 CODES = {0, 1, 2, 3}
@@ -105,9 +106,11 @@ def refused(*words: str, code: int = 3) -> Check:
     return check
 
 
-def run(trial: Trial, folder: Path, code: Path) -> tuple[Outcome, str | None]:
+def run(trial: Trial, folder: Path, code: Path, *, forked: bool = False) -> tuple[Outcome, str | None]:
     """Make the files in the empty folder, run the command of the checkout `code`, and look.
 
+    forked   in a process forked from this one (`warm`), unless the trial sets variables or has a shell; `code` must be
+             this checkout
     Returns  the outcome, and what is wrong with it in words; None = all is right
     """
     given = list(trial.make(folder))
@@ -117,15 +120,18 @@ def run(trial: Trial, folder: Path, code: Path) -> tuple[Outcome, str | None]:
     if trial.shell is not None:
         command = ["bash", "-c", trial.shell, "bash", *command]
     try:
-        done = subprocess.run(
-            command,
-            check=False,
-            cwd=folder,
-            env=env,
-            capture_output=True,
-            timeout=SECONDS,
-            stdin=subprocess.DEVNULL,
-        )
+        if forked and trial.shell is None and not trial.env:
+            done = warm.start(command, folder, SECONDS)
+        else:
+            done = subprocess.run(
+                command,
+                check=False,
+                cwd=folder,
+                env=env,
+                capture_output=True,
+                timeout=SECONDS,
+                stdin=subprocess.DEVNULL,
+            )
     except subprocess.TimeoutExpired:
         return Outcome(folder, -1, "", {}), f"no answer within {SECONDS} s"
     said = done.stderr.decode("utf-8", "replace")
