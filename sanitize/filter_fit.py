@@ -63,7 +63,7 @@ def find_choice(
     inputs = [embeddings] if embeddings is not None else params.data.inputs
     label, _ = choose_label(schema.names, params.data.label, inputs, source.address)
     source.refuse_unlike(label, ())
-    sample = sample_source(source, label)
+    sample = sample_source(source, label, inputs)
     choice = choose(schema, sample, label=params.data.label, inputs=inputs, origin=source.address, root=image_root)
     if embeddings is not None and choice.modality != "vector":
         kind = schema.field(embeddings).type

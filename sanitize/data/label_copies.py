@@ -17,6 +17,7 @@ from sanitize.data.table import BoolArray, IntArray
 
 LEAST_ROWS = 20  # fewer do not tell
 AGREE = 0.99  # part of the rows whose label can be read off
+HOLES = 0.1  # part of the rows that may have no value; where more have none, that is a value like others
 OF_REST = 0.1  # errors per row of another class than the largest: what a constant gets right does not count
 FEW = 64  # values of a column that may be one place of a one-hot code, and of a first word
 
@@ -24,9 +25,12 @@ _WORD = re.compile(r"\w+")
 
 
 def codes_of(values: Sequence[Hashable]) -> IntArray:
-    """int64 [n], the same number for the same value."""
+    """int64 [n], the same number for the same value, -1 for None and NaN."""
     numbers: dict[Hashable, int] = {}
-    return np.array([numbers.setdefault(value, len(numbers)) for value in values], np.int64)
+    return np.array(
+        [-1 if value is None or value != value else numbers.setdefault(value, len(numbers)) for value in values],
+        np.int64,
+    )
 
 
 def tells(code_n: IntArray, label_n: IntArray) -> int | None:
@@ -49,16 +53,18 @@ def tells(code_n: IntArray, label_n: IntArray) -> int | None:
 def copies(columns: Mapping[str, IntArray], label_n: IntArray) -> dict[str, str]:
     """The columns that repeat the label, alone or, one place per class, together, and how many rows say so.
 
-    columns  name -> int64 [n], the number of each row's value
+    columns  name -> int64 [n], the number of each row's value, -1 = none
     label_n  int64 [n], -1 = none
     """
     known = label_n >= 0
-    labels = label_n[known]
     found: dict[str, str] = {}
     places: dict[str, BoolArray] = {}
-    classes = np.unique(labels)
+    classes = np.unique(label_n[known])
     for name, code_n in columns.items():
-        code = code_n[known]
+        looked_at = known & (code_n >= 0)
+        if looked_at.sum() < (1 - HOLES) * known.sum():
+            code_n, looked_at = np.where(code_n < 0, code_n.max(initial=0) + 1, code_n), known
+        code, labels = code_n[looked_at], label_n[looked_at]
         right = tells(code, labels)
         if right is not None:
             found[name] = f"the label can be read off it in {right} of {len(labels)} rows looked at"

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from sanitize.data.seeds import stream
 from sanitize.data.stored import is_binary, is_list, plain_type
@@ -18,7 +19,9 @@ from sanitize.data.table import IntArray
 
 SAMPLE_ROWS = 4096
 LARGE_ROWS = 64  # of columns with large values
-MOST_BYTES = 64 << 20  # of the sample; beyond that every second row is left out
+MOST_BYTES = 32 << 20  # of the sample; beyond that every second row is left out
+FEWEST_ROWS = 8
+TEXT_BYTES = 1 << 14  # of a text or of bytes; what is longer is looked at as far as that
 
 
 @dataclass(frozen=True)
@@ -115,7 +118,7 @@ def _at(places: IntArray, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) 
             taken.append(chosen.combine_chunks().to_batches()[0])
             size += taken[-1].nbytes
         first = last
-        if size > MOST_BYTES and len(places) > LARGE_ROWS:
+        if size > MOST_BYTES and len(places) > FEWEST_ROWS:
             so_far = pa.Table.from_batches(taken, schema)
             even = np.arange(0, so_far.num_rows, 2)
             places = np.concatenate([places[: so_far.num_rows][even], places[so_far.num_rows :][::2]])
@@ -125,10 +128,16 @@ def _at(places: IntArray, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) 
 
 
 def _cast(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
-    arrays = [
-        batch.column(field.name)
-        if batch.column(field.name).type == field.type
-        else batch.column(field.name).cast(field.type)
-        for field in schema
-    ]
+    arrays = []
+    for field in schema:
+        array = _short(batch.column(field.name))
+        arrays.append(array if array.type == field.type else array.cast(field.type))
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _short(array: pa.Array) -> pa.Array:
+    """Texts without what is behind their first TEXT_BYTES, where they are that long on average."""
+    raw = {pa.string(): pa.binary(), pa.large_string(): pa.large_binary()}.get(array.type)
+    if raw is None or array.nbytes <= TEXT_BYTES * len(array):
+        return array
+    return pc.binary_slice(array.view(raw), 0, TEXT_BYTES).view(array.type)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 
 import pyarrow as pa
@@ -15,8 +15,11 @@ from sanitize.data.stored import is_text
 HEADS = 8  # shards whose first images and arrays are looked at
 
 
-def sample_source(source: Source, label: str) -> Sample:
-    """A sample of the columns that all shards have, in types that can be cast to the first shard's; labels by name."""
+def sample_source(source: Source, label: str, inputs: Sequence[str] | None = None) -> Sample:
+    """A sample of the columns that all shards have, in types that can be cast to the first shard's; labels by name.
+
+    inputs  the columns that the user names; others are then not looked at
+    """
     types = [
         {**{field.name: field.type for field in shard.schema}, **dict.fromkeys(dict(shard.keys), pa.string())}
         for shard in source.shards
@@ -24,7 +27,9 @@ def sample_source(source: Source, label: str) -> Sample:
     alike = [
         field
         for field in source.schema
-        if field.name != label and all(_castable(own.get(field.name), field.type) for own in types)
+        if field.name != label
+        and (inputs is None or field.name in inputs)
+        and all(_castable(own.get(field.name), field.type) for own in types)
     ]
 
     def heads(names: list[str]) -> Iterator[pa.RecordBatch]:

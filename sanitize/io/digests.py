@@ -90,8 +90,7 @@ def digest(path: str | Path) -> Digest:
     if not os.path.isdir(path):
         return _of_file(path)
     whole, size = hashlib.sha256(), 0
-    for name in sorted(_below(path)):
-        one = _of_file(os.path.join(path, name))
+    for name, one in sorted(_below(path).items()):
         size += one.get("bytes", 0)
         whole.update(repr((os.fsencode(name), sorted(one.items()))).encode())
     return {"sha256": whole.hexdigest(), "bytes": size, "folder": True}
@@ -110,10 +109,25 @@ def _of_file(path: str | Path) -> Digest:
         return {"none": error.strerror}
 
 
-def _below(folder: str | Path) -> Iterator[str]:
-    """Names of all files below, relative to the folder."""
-    for place, _, names in os.walk(folder):
-        yield from (os.path.relpath(os.path.join(place, name), folder) for name in names)
+def _below(folder: str | Path) -> dict[str, Digest]:
+    """The digest of every file below, by its name relative to the folder; linked folders are followed, each once."""
+    found: dict[str, Digest] = {}
+
+    def unlisted(error: OSError) -> None:
+        found[os.path.relpath(error.filename, folder)] = {"none": error.strerror}
+
+    seen: set[tuple[int, int]] = set()
+    for place, folders, names in os.walk(folder, onerror=unlisted, followlinks=True):
+        status = os.stat(place)
+        if (status.st_dev, status.st_ino) in seen:
+            folders.clear()
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        folders.sort()
+        for name in names:
+            file = os.path.join(place, name)
+            found[os.path.relpath(file, folder)] = _of_file(file)
+    return found
 
 
 def _code(module: str) -> dict[str, Path]:

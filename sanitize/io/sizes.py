@@ -85,6 +85,12 @@ def sizing_of(raw: BinaryIO, footer: pq.FileMetaData, schema: pa.Schema, name: s
         steep, total = [], 0
         for number, (rows, chunks) in enumerate(groups):
             for place, (leaf, chunk) in enumerate(zip(found, chunks, strict=True)):
+                if REPEATED not in leaf.levels and chunk.values != rows:
+                    shown = b".".join(leaf.path).decode("utf-8", "replace")
+                    raise BadInput(
+                        f"{name}: column {shown!r}, row group {number}: has {chunk.values} values, but the footer says "
+                        f"that the group has {rows} rows; write the file again"
+                    )
                 long = longest.get((number, place))
                 size = _decoded(leaf, chunk, long)
                 total += size

@@ -54,6 +54,18 @@ def test_a_folder_is_its_names_and_contents(folder):
     assert of("f", "folder") != before
 
 
+def test_linked_folders_are_followed_once(folder):
+    (folder / "store/set").mkdir(parents=True)
+    (folder / "store/set/x").write_text("1")
+    (folder / "f").mkdir(exist_ok=True)
+    (folder / "f/set").symlink_to("../store/set")
+    (folder / "store/set/back").symlink_to("../../f")
+    before = of("f", "folder")
+    assert before["bytes"] == 1
+    (folder / "store/set/x").write_text("2")
+    assert of("f", "folder") != before
+
+
 def test_what_is_no_file_is_written_down_and_not_opened(folder):
     assert of("nothing") == {"none": "no such file"}
     os.mkfifo("pipe")

@@ -11,7 +11,7 @@ from sanitize.errors import BadInput
 from sanitize.io import sizes
 from sanitize.io.layout import parquet
 from sanitize.io.sizes import Sizing, Steep, read_batches, refuse_large, sizing_of
-from sanitize.io.thrift import dump, parse, read_footer
+from sanitize.io.thrift import I64, dump, parse, read_footer
 
 MIB = 1 << 20
 
@@ -113,3 +113,17 @@ def test_a_footer_whose_row_groups_lack_columns_is_damaged():
     mixed = io.BytesIO(content + len(content).to_bytes(4, "little") + b"PAR1")
     with parquet(good) as opened, pytest.raises(BadInput, match="a row group has 1 columns in place of 2"):
         sizing_of(mixed, opened.metadata, opened.schema_arrow, "x")
+
+
+def test_a_footer_whose_counts_differ_is_refused():
+    file = written(pa.table({"n": range(120), "l": [[1, 2]] * 120}), row_group_size=40)
+    content = file.getvalue()
+    start, footer = read_footer(io.BytesIO(content))
+    changed = parse(footer)
+    changed.get(4).values[1].put(3, I64, 30)  # rows of the second group
+    changed.put(3, I64, 110)
+    tail = dump(changed)
+    other = io.BytesIO(content[:start] + tail + len(tail).to_bytes(4, "little") + b"PAR1")
+    with pytest.raises(BadInput, match="column 'n', row group 1: has 40 values, but the footer says .* has 30 rows"):
+        list(batches_of(other))
+    assert sum(batch.num_rows for batch in batches_of(file)) == 120
