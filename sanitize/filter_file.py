@@ -109,9 +109,9 @@ def filter_file(
             tell(told)
         draft = dict(zip(places, staging.drafts, strict=True))
         drafts = Drafts(draft.get("kept"), draft.get("rejected"), draft.get("manifest"))
-        memory = Memory(staging.folder, shards, drafts)
+        memory = Memory(staging.inside, shards, drafts)
         try:
-            run = Remembered(map, staging.folder / FITS, tell) if staging.lasting else map
+            run = Remembered(map, staging.inside / FITS, tell) if staging.lasting else map
             found = _judge(shards, params, options, digest, memory, run, steps)
             for note in found.notes:
                 tell(note)

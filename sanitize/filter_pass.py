@@ -270,7 +270,7 @@ class ManifestSink:
         with _writable(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             with ExitStack() as stack:
-                self.file = stack.enter_context(open(path, "wb"))
+                self.file = stack.enter_context(open(put_new(path), "wb"))
                 self.writer = pq.ParquetWriter(self.file, MANIFEST)
                 self.closing = stack.pop_all()
 

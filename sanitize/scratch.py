@@ -7,6 +7,7 @@ its content carries a digest. What is damaged is said and computed again.
 from __future__ import annotations
 
 import json
+import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -23,7 +24,8 @@ from sanitize.code_version import code_version
 from sanitize.errors import BadInput
 from sanitize.execution import OrderedMap
 from sanitize.io.atomic import put_file
-from sanitize.io.private import make_private
+from sanitize.io.origin import be_of_here, unsign
+from sanitize.io.private import make_private, open_private
 from sanitize.records import digest, packed, unpacked
 from sanitize.runtime.printing import say
 from sanitize.runtime.processor import processor
@@ -109,7 +111,7 @@ class Remembered:
     folder   is made, for this user alone; whoever asked for the run removes it when all is done
     tell     called with what a person should know: that a run goes on
     code     digests of code outside of this package that decides the results
-    Raises   BadInput: the folder cannot be made or written to, or another user can write to it
+    Raises   BadInput: the folder cannot be made or written to, another user can write to it, or it was not made here
     Workers write their results themselves where they see the folder, as soon as they have them; the results of others
     are written when they arrive. Tasks may keep notes on their way: see `notes`.
     """
@@ -123,7 +125,13 @@ class Remembered:
         self.tell = tell
         self.token = secrets.token_hex(16)
         try:
+            made = not self.folder.exists()
             make_private(self.folder)
+            descriptor = open_private(self.folder)
+            try:
+                be_of_here(descriptor, self.folder, made, "remove it")
+            finally:
+                os.close(descriptor)
         except OSError as error:
             raise _unwritable(self.folder, error) from error
         with _told(self.folder / TOKEN) as draft:
@@ -155,6 +163,11 @@ class Remembered:
         """Remove the folder if it holds no result and no notes."""
         (self.folder / TOKEN).unlink(missing_ok=True)
         with suppress(OSError):
+            descriptor = open_private(self.folder)
+            try:
+                unsign(descriptor)
+            finally:
+                os.close(descriptor)
             self.folder.rmdir()
 
 

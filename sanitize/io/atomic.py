@@ -37,7 +37,7 @@ def atomic_write(*paths: str | Path) -> Iterator[tuple[Path, ...]]:
             claim.clear()
         names = [unguessable() for _ in claims]
         try:
-            yield tuple(claim.path / name for claim, name in zip(claims, names, strict=True))
+            yield tuple(claim.inside / name for claim, name in zip(claims, names, strict=True))
             for claim, name in zip(claims, names, strict=True):
                 claim.make_sound(name)
             replace_all(list(zip(claims, names, strict=True)))

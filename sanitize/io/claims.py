@@ -1,8 +1,8 @@
 """One output's hidden folder `.NAME.sanitize`: one process at a time has it, and its drafts lie there until they move.
 
 The folder's name can be computed, so that two runs meet there; it is believed only where it is this user's alone (mode
-700). Names of drafts cannot be guessed. All is done through descriptors of the two folders, so that renaming them or
-putting links in their places while a run works leads nowhere.
+700) and was made here (see `origin`). Names of drafts cannot be guessed. All is done through descriptors of the two
+folders, so that renaming them or putting links in their places while a run works leads nowhere.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import re
 import secrets
 import shutil
 import stat
@@ -18,11 +19,14 @@ from contextlib import suppress
 from pathlib import Path
 
 from sanitize.errors import BadInput
+from sanitize.io.origin import SIGNS, be_of_here, others_may_rename, read_file, through, unsign
 from sanitize.io.private import hidden, kind_of, open_private, refuse_strange_links
 
 ENDING = ".sanitize"
 OLD = ".old"  # a draft's name with it: what stood at the place before
 HOME = ".of"  # a draft's name with it: the folder of the run that goes on with it
+DRAFT = re.compile(r"[0-9a-f]{16}")  # what `unguessable` makes
+REMEDY = "remove it (or have its owner do so), or name another output"
 NO_LOCKS = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK)
 
 
@@ -30,7 +34,8 @@ class Claim:
     """The claim on one output.
 
     place   the output, a local path
-    path    the folder
+    path    the folder, as it is called
+    inside  the folder, as long as it is held: a path that leads nowhere else, whatever others rename
     """
 
     def __init__(self, place: str | Path) -> None:
@@ -38,6 +43,7 @@ class Claim:
         self.path = self.place.with_name(hidden(self.place.name, ENDING))
         self._parent: int | None = None
         self._own: int | None = None
+        self.inside = self.path
 
     @property
     def held(self) -> bool:
@@ -59,18 +65,26 @@ class Claim:
     def take(self, make: bool = True) -> bool:
         """Take it, make its folder where there is none; without `make`: whether there was one.
 
-        Raises   BadInput: another process has it, or what stands there is not this user's alone; OSError
+        Raises   BadInput: another process has it, or what stands there is not this user's alone or was not made here;
+                 OSError
         """
         while self._own is None:
             taken = False
             try:
                 refuse_strange_links(self.place)
                 self._parent = os.open(self.place.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-                self._own = self._opened(make)
+                self._own, made = self._opened(make)
                 if self._own is None:
                     return False
                 fcntl.flock(self._own, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                taken = self._still_there()  # its last holder may have removed it in between
+                if self._still_there():  # its last holder may have removed it in between
+                    try:
+                        be_of_here(self._own, self.path, made, REMEDY)
+                    except OSError:
+                        self.release()
+                        raise
+                    self.inside = through(self._own, self.path) if others_may_rename(self.place) else self.path
+                    taken = True
             except BlockingIOError as error:
                 raise BadInput(
                     f"{self.path}: another run is writing {self.place.name}; wait for it, or name another output"
@@ -87,17 +101,18 @@ class Claim:
                     self._close()
         return True
 
-    def _opened(self, make: bool) -> int | None:
+    def _opened(self, make: bool) -> tuple[int | None, bool]:
+        """A descriptor of the folder, and whether it was made here and now."""
+        made = False
         while True:
             try:
-                return open_private(
-                    self.path, at=self.parent, remedy="remove it (or have its owner do so), or name another output"
-                )
+                return open_private(self.path, at=self.parent, remedy=REMEDY), made
             except FileNotFoundError:
                 if not make:
-                    return None
+                    return None, False
                 with suppress(FileExistsError):
                     os.mkdir(self.path.name, 0o700, dir_fd=self.parent)
+                    made = True
 
     def _still_there(self) -> bool:
         try:
@@ -110,7 +125,9 @@ class Claim:
         """Let it go; its folder goes as well if nothing is in it."""
         if self._own is not None:
             with suppress(OSError):
-                os.rmdir(self.path.name, dir_fd=self.parent)
+                unsign(self._own)
+                if self._still_there():
+                    os.rmdir(self.path.name, dir_fd=self.parent)
         self._close()
 
     def _close(self) -> None:
@@ -118,6 +135,7 @@ class Claim:
             if descriptor is not None:
                 os.close(descriptor)
         self._own = self._parent = None
+        self.inside = self.path
 
     def there(self, name: str) -> os.stat_result | None:
         """What lies in the folder under this name."""
@@ -126,6 +144,7 @@ class Claim:
     def remove(self, *names: str) -> None:
         """Remove files and folders that lie in the folder."""
         for name in names:
+            assert name not in ("", ".", "..") and "/" not in name, name
             status = self.there(name)
             if status is not None and stat.S_ISDIR(status.st_mode):
                 shutil.rmtree(name, dir_fd=self.own)
@@ -142,21 +161,26 @@ class Claim:
             return
         kept = {name.removesuffix(HOME) for name in names if name.endswith(HOME) and self._awaited(name)}
         for name in names:
-            if name in (but or ()) or name.removesuffix(HOME).removesuffix(OLD) in kept:
+            if name in SIGNS or name in (but or ()) or name.removesuffix(HOME).removesuffix(OLD) in kept:
                 continue
-            if name.endswith(OLD) and _status(self.place.name, self.parent) is None:
-                os.replace(name, self.place.name, src_dir_fd=self.own, dst_dir_fd=self.parent)  # killed while moving
+            old = name.endswith(OLD) and DRAFT.fullmatch(name.removesuffix(OLD))
+            if old and _status(self.place.name, self.parent) is None:  # killed while moving
+                os.replace(name, self.place.name, src_dir_fd=self.own, dst_dir_fd=self.parent)
             else:
                 self.remove(name)
 
     def _awaited(self, name: str) -> bool:
         """Whether the run that a note of HOME names still knows the draft."""
-        about = Path(os.fsdecode((self.path / name).read_bytes())) / "about.json"
         try:
-            os.close(open_private(about.parent))
-            return name.removesuffix(HOME) in about.read_text()
-        except (OSError, BadInput):
+            home = open_private(Path(os.fsdecode(read_file(name, self.own))))
+        except (OSError, ValueError, BadInput):
             return False
+        try:
+            return os.fsencode(name.removesuffix(HOME)) in read_file("about.json", home)
+        except OSError:
+            return False
+        finally:
+            os.close(home)
 
     def make_sound(self, name: str, names: Collection[str] | None = None) -> None:
         """Look at a draft before it moves, give it the mode of what it replaces, and have it all on the disk.

@@ -31,8 +31,12 @@ def open_private(path: Path, *, at: int | None = None, remedy: str = "remove it"
              FileNotFoundError: nothing is there; OSError: it cannot be opened
     """
     flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    if at is not None:
+        start = path.name
+    else:  # what /proc has of open folders looks like links, and leads to these alone
+        start = f"{path}/." if path.parts[:2] == ("/", "proc") and path.parent.name == "fd" else str(path)
     try:
-        descriptor = os.open(path if at is None else path.name, flags, dir_fd=at)
+        descriptor = os.open(start, flags, dir_fd=at)
     except FileNotFoundError:
         raise
     except OSError as error:

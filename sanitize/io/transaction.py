@@ -2,13 +2,15 @@
 
 What is done is kept in the hidden folder of the first local output (its home; see `claims`), drafts lie in each
 output's own. about.json there says for which run and which drafts are its own, journal.json which moves are under way,
-done.json that a watcher has completed them. One process at a time holds all these folders.
+done.json that a watcher has completed them. One process at a time holds all these folders. They are believed where they
+were made here (see `origin`), and even then only as far as this program writes such things (see `state`).
 """
 
 from __future__ import annotations
 
 import json
 import os
+import stat
 import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -17,15 +19,13 @@ from types import TracebackType
 from typing import Any, Self
 
 from sanitize.errors import BadInput
-from sanitize.io.atomic import make_folders, missing_folders, put_file, remove_folders, replace_all
+from sanitize.io.atomic import make_folders, missing_folders, put_file, remove_folders, replace_all, sync
 from sanitize.io.claims import HOME, OLD, Claim, unguessable
+from sanitize.io.origin import HERE, SIGNS
 from sanitize.io.remote import connect, is_remote, remote_errors
+from sanitize.io.state import ABOUT, DONE, JOURNAL, OWN, UPLOAD, read_about, read_done, read_journal
 from sanitize.whereabouts import reached, told
 
-ABOUT = "about.json"
-JOURNAL = "journal.json"
-DONE = "done.json"
-OWN = (ABOUT, JOURNAL, DONE)
 SIGN = "token"  # by which workers know the folder of results (`scratch.TOKEN`); no result
 
 
@@ -34,7 +34,7 @@ class Transaction:
 
     places    local paths and addresses with a protocol. Without a local one the folder is a temporary one, which ends
               with the run
-    folder    where what is done is kept
+    folder    where what is done is kept, as it is called; `inside` is the path to use
     keep      whether that outlives this context; set it any time
     finished  the note of an outcome that a killed run was putting in place, and that is complete now; or None
     moved     whether that was completed by this object
@@ -56,10 +56,17 @@ class Transaction:
         self.moved = False
         self.finished: dict[str, Any] | None = None
         self._names: dict[str, str] = {}  # of drafts in the claims, by place
+        self._about: dict[str, Any] | None = None  # as this object has read or written it: what may be removed
+        self._doubt = ""
         self._telling = ExitStack()
 
     def _first(self) -> str:
         return next(iter(self.claims))
+
+    @property
+    def inside(self) -> Path:
+        """The folder, while this context lasts: a path that leads nowhere else, whatever others rename."""
+        return self.folder if self.home is None else self.home.inside
 
     @property
     def lasting(self) -> bool:
@@ -73,6 +80,7 @@ class Transaction:
         self._telling.enter_context(told("staging", str(self.home.place)))
         try:
             if self.home.place.parent.is_dir() and self.home.take(make=False):
+                self._about = read_about(self.home)
                 self._complete()
         except BaseException as error:
             self._let_go()
@@ -90,8 +98,7 @@ class Transaction:
         Returns  in words, what was found; "" = nothing
         """
         try:
-            left = self._read(ABOUT, "key", "drafts", "made") if self.home is not None and self.home.held else None
-            said = ""
+            left, said = self._about, ""
             if left is not None:
                 differs = [name for name in key if left["key"].get(name) != key[name]]
                 if resume and not differs:
@@ -110,7 +117,7 @@ class Transaction:
                 f"{self.folder.parent}: cannot be written ({error.strerror or error}); make it writable, free space "
                 "there, or name another place"
             ) from error
-        return said
+        return "\n".join(filter(None, (self._doubt, said)))
 
     def _take_all(self, key: Mapping[str, str], left: dict[str, Any] | None) -> None:
         """Note which drafts are this run's, hold all claims, and have half-written files out of the way."""
@@ -123,27 +130,34 @@ class Transaction:
                 left = {
                     "key": dict(key),
                     "drafts": [[str(claim.place), unguessable()] for claim in self.claims.values()],
+                    "uploads": self._uploads(),
                     "made": [str(folder) for folder in missing],
                 }
                 self._write(ABOUT, left)
+                self._about = left
             known = dict(left["drafts"])
             self._names = {place: known[str(claim.place)] for place, claim in self.claims.items()}
         for claim in sorted(self.claims.values(), key=lambda one: one.place):
             make_folders(claim.place)
             claim.take()
             claim.clear()
+            sync(Path(HERE), claim.own)
         for place, claim in self.claims.items():
             name = self._names[place]
             if claim is not self.home and claim.there(name + HOME) is None:
-                with put_file(claim.path / (name + HOME)) as draft:
+                with put_file(claim.inside / (name + HOME)) as draft:
                     draft.write_bytes(os.fsencode(self.folder))
         self.drafts = tuple(
-            self.folder / f"upload-{number}" if is_remote(place) else self.claims[place].path / self._names[place]
+            self.inside / f"{UPLOAD}{number}" if is_remote(place) else self.claims[place].inside / self._names[place]
             for number, place in enumerate(self.places)
         )
         for draft in self.drafts:
             if draft.is_symlink() or not draft.is_dir():
                 draft.unlink(missing_ok=True)  # half-written
+
+    def _uploads(self) -> list[list[str]]:
+        """[name of the draft, address] of each."""
+        return [[f"{UPLOAD}{number}", place] for number, place in enumerate(self.places) if is_remote(place)]
 
     def commit(self, note: Mapping[str, Any], contents: Mapping[str, Collection[str]] | None = None) -> None:
         """Put all drafts in their places, or none; then nothing is left of this folder.
@@ -159,19 +173,17 @@ class Transaction:
             for place, name in self._names.items():
                 self.claims[place].make_sound(name, (contents or {}).get(place))
             moves = [[str(self.claims[place].place), name] for place, name in self._names.items()]
-            uploads = [
-                [str(draft), place] for draft, place in zip(self.drafts, self.places, strict=True) if is_remote(place)
-            ]
+            uploads = self._uploads()
             self._write(JOURNAL, {"moves": moves, "uploads": uploads, "note": note})
             try:
                 for draft, place in uploads:
-                    _upload(Path(draft), place, sent)
+                    _upload(self.inside / draft, place, sent)
                 replace_all([(self.claims[place], name) for place, name in self._names.items()])
             except BaseException:
                 for store, target in sent:
                     with suppress(*remote_errors()):  # the first error is the one to tell
                         store.rm_file(target)
-                (self.folder / JOURNAL).unlink()
+                (self.inside / JOURNAL).unlink()
                 raise
         except OSError as error:
             raise BadInput(f"{self.places[0]}: cannot be put in place ({error}); name another place") from error
@@ -186,15 +198,17 @@ class Transaction:
         """
         if self.home is None or not self.home.held:
             return False
-        about = self._read(ABOUT, "drafts")
-        notes = [path for path in self.folder.glob("*.json") if path.name not in OWN]
-        results = [path for path in self.folder.glob("*/*") if path.name != SIGN and not path.name.startswith(".")]
+        about = self._about
+        no_results = {SIGN, *SIGNS}
+        notes = [path for path in self.inside.glob("*.json") if path.name not in OWN]
+        results = [p for p in self.inside.glob("*/*") if p.name not in no_results and not p.name.startswith(".")]
         drafts = {name for _, name in about["drafts"]} if about is not None else set()
-        self.keep = bool(notes or [path for path in results if path.relative_to(self.folder).parts[0] not in drafts])
+        self.keep = bool(notes or [path for path in results if path.parent.name not in drafts])
         self.keep = self.keep and about is not None
         for place, name in about["drafts"] if about is not None and self.keep else []:
             with self._also(place) as claim:
-                if claim is not None and not (claim.path / name).is_dir():
+                status = None if claim is None else claim.there(name)
+                if claim is not None and status is not None and not stat.S_ISDIR(status.st_mode):
                     claim.remove(name)
         return self.keep
 
@@ -216,16 +230,16 @@ class Transaction:
 
     def _complete(self) -> None:
         """Do the moves that a killed `commit` has left, or see that a watcher has done them."""
-        journal = self._read(JOURNAL, "moves", "uploads", "note")
+        assert self.home is not None
+        journal = read_journal(self.home, self._about)
         if journal is None:
-            done = self._read(DONE, "note", "stamps")
-            if done is not None and all(_stamp(place) == stamp for place, stamp in done["stamps"]):
-                self.finished = done["note"]
+            self._see_done()
             return
         try:
-            for draft, place in journal["uploads"]:
-                _upload(Path(draft), place, [])
-            for place, name in journal["moves"]:
+            for draft, place in journal["uploads"] if self._about is not None else []:
+                if self.home.there(draft) is not None:
+                    _upload(self.inside / draft, place, [])
+            for place, name in journal["moves"] if self._about is not None else []:
                 with self._also(place, must=True) as claim:
                     if claim is not None and claim.there(name) is not None:
                         claim.move(name, aside=False)
@@ -236,6 +250,22 @@ class Transaction:
             raise BadInput(f"{self.folder}: its outputs cannot be put in place ({error})") from error
         self.finished, self.moved = journal["note"], True
         self._clear(but=(DONE,))
+
+    def _see_done(self) -> None:
+        """Take what a watcher has completed for this run's outcome if it is all that this run would write."""
+        assert self.home is not None
+        done = read_done(self.home)
+        if done is None:
+            return
+        stamps = dict(done["stamps"])
+        if {*stamps} == {str(claim.place) for claim in self.claims.values()} and all(
+            stamp is not None and _stamp(place) == stamp for place, stamp in stamps.items()
+        ):
+            self.finished = done["note"]
+        else:
+            self._doubt = (
+                f"{self.folder}: what it says to be done is not all outputs of this command as they are now; ignored"
+            )
 
     @contextmanager
     def _also(self, place: str, must: bool = False) -> Iterator[Claim | None]:
@@ -256,35 +286,20 @@ class Transaction:
         finally:
             claim.release()
 
-    def _read(self, name: str, *keys: str) -> dict[str, Any] | None:
-        """One of OWN, as far as it was written; None where it was not."""
-        try:
-            found: dict[str, Any] = json.loads((self.folder / name).read_bytes())
-            for key in keys:
-                if not isinstance(found[key], dict if key in ("key", "note") else list):
-                    raise TypeError(key)
-            for pair in (*found.get("drafts", []), *found.get("moves", []), *found.get("stamps", [])):
-                str(pair[0]), pair[1]
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
-            raise BadInput(f"{self.folder}: is damaged ({name}: {error!r}); remove it") from error
-        return found
-
     def _write(self, name: str, content: Mapping[str, Any]) -> None:
-        with put_file(self.folder / name) as draft:
+        with put_file(self.inside / name) as draft:
             draft.write_text(json.dumps(content, sort_keys=True))
 
     def _forget_made(self) -> None:
-        about = self._read(ABOUT, "made")
-        if about is not None:
-            self._write(ABOUT, {**about, "made": []})
+        if self._about is not None:
+            self._about = {**self._about, "made": []}
+            self._write(ABOUT, self._about)
 
     def _clear(self, but: Collection[str] = ()) -> None:
         """Remove the drafts, the folder, and folders that were made for outputs and are empty; the journal last."""
         if self.home is None or not self.home.held:
             return
-        about = self._read(ABOUT, "drafts", "made") or {"drafts": [], "made": []}
+        about = self._about or {"drafts": [], "made": []}
         for place, name in about["drafts"]:
             with self._also(place) as claim:
                 if claim is not None:
@@ -295,6 +310,7 @@ class Transaction:
                 claim.release()
         self.home.clear(but=OWN)
         self.home.remove(*(name for name in OWN if name not in but))
+        self._about = None
         if not but:
             self._let_go()
         remove_folders([Path(folder) for folder in about["made"]])

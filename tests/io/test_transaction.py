@@ -368,10 +368,13 @@ def test_killed_at_any_point_the_moves_are_completed_or_never_began(tmp_path, mo
 
 def test_what_is_no_journal_is_refused(tmp_path):
     for text in ("", "[]", '{"moves": [["a"]], "note": {}, "uploads": []}', json.dumps({"moves": []})):
-        (tmp_path / ".out.sanitize").mkdir(mode=0o700, exist_ok=True)
+        with Transaction(places(tmp_path)) as staging:
+            staging.begin(KEY, False)
+            staging.keep = True
         (tmp_path / ".out.sanitize" / "journal.json").write_text(text)
         with pytest.raises(BadInput, match=r"\.out\.sanitize: is damaged \(journal.json: .*\); remove it"):
             Transaction(places(tmp_path)).__enter__()
+        (tmp_path / ".out.sanitize" / "journal.json").unlink()
 
 
 def test_long_names(tmp_path):
