@@ -124,6 +124,6 @@ def test_a_footer_whose_counts_differ_is_refused():
     changed.put(3, I64, 110)
     tail = dump(changed)
     other = io.BytesIO(content[:start] + tail + len(tail).to_bytes(4, "little") + b"PAR1")
-    with pytest.raises(BadInput, match="column 'n', row group 1: has 40 values, but the footer says .* has 30 rows"):
+    with pytest.raises(BadInput, match=r"column 'n', row group 1: has 40 values, but the footer says .* has 30 rows"):
         list(batches_of(other))
     assert sum(batch.num_rows for batch in batches_of(file)) == 120
