@@ -3,6 +3,7 @@ nothing of his comes out."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -14,6 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from sanitize.cli import app
+from sanitize.filter_memory import Memory
 from sanitize.io.atomic import atomic_write
 from sanitize.io.locks import locked, writing
 from sanitize.io.transaction import Transaction
@@ -263,3 +265,78 @@ def test_locks_and_results_are_not_kept_where_a_stranger_writes(shared, kind):
         told = as_user(OURS, work)
         assert told.startswith("BadInput") and re.search("no folder that this user alone|is a link to", told), told
     assert victim(shared).read_text() == PRECIOUS and os.listdir(victim(shared).parent) == ["file"]
+
+
+@pytest.mark.parametrize("shared", [0o777], indirect=True)
+@pytest.mark.parametrize("more", [(), ("--max-removed", "0.0001")], ids=["written", "beyond the limit"])
+def test_a_stranger_who_exchanges_the_folder_of_a_command_that_writes(given, shared, more):
+    """After the first of two shards: in his folder are links to our file under the names that come next, and notes by
+    which our files would be removed."""
+    hidden, doing = shared / ".folder.sanitize", "../../victim"
+
+    def exchange():
+        hidden.rename(shared / "taken")
+        hidden.mkdir(mode=0o755)
+        for name in ("shard-00000000.manifest", "shard-00000001.manifest", "shard-00000001.json", "journal.json"):
+            (hidden / name).symlink_to(victim(shared))
+        about = {"key": {}, "made": [], "uploads": [], "drafts": [[str(shared / "folder"), doing]]}
+        (hidden / "about.json").write_text(json.dumps(about))
+
+    def work():
+        os.chdir(shared)
+        keep = Memory.keep_shard
+
+        def keep_shard(self, number, tally):
+            keep(self, number, tally)
+            if not number:
+                os.write(ready[1], b".")
+                os.read(answer[0], 1)
+
+        Memory.keep_shard = keep_shard
+        arguments = ["filter", "{given}/in", "folder", "--manifest", "rows", *SCORED, *more]
+        done = CliRunner().invoke(app, [argument.format(given=given) for argument in arguments])
+        return f"{done.exit_code} {done.stderr}"
+
+    ready, answer = os.pipe(), os.pipe()
+    stranger = os.fork()
+    if not stranger:
+        os.read(ready[0], 1)
+        as_user(STRANGER, exchange)
+        os.write(answer[1], b".")
+        os._exit(0)
+    told = as_user(OURS, work)
+    os.waitpid(stranger, 0)
+    for end in (*ready, *answer):
+        os.close(end)
+    assert victim(shared).read_text() == PRECIOUS and os.listdir(victim(shared).parent) == ["file"]
+    assert sorted(os.listdir(hidden)) == [
+        "about.json", "journal.json", "shard-00000000.manifest", "shard-00000001.json", "shard-00000001.manifest",
+    ]  # fmt: skip
+    assert told.startswith("1 " if more else "0 ") and not os.listdir(shared / "taken"), told
+    if more:
+        assert sorted(os.listdir(shared)) == [hidden.name, "taken"]
+    else:
+        assert sorted(os.listdir(shared)) == [hidden.name, "folder", "rows", "taken"]
+        assert tree(shared / "folder") == ["s0.parquet", "s1.parquet"]
+
+
+@pytest.mark.parametrize("shared", [0o777], indirect=True)
+def test_in_a_folder_of_all_two_processes_fit_and_keep_what_they_did(given, shared):
+    out = shared / "out"
+    arguments = [
+        given / "in.parquet",
+        out,
+        "--preset",
+        "fast",
+        "--net",
+        "linear",
+        "--workers",
+        "2",
+        "--resume",
+        "--max-removed",
+        "0.0001",
+    ]
+    done = CliRunner().invoke(app, ["filter", *map(str, arguments)])
+    assert done.exit_code == 1, done.stderr
+    assert f"{shared}/.out.sanitize: what is done is kept there" in done.stderr and "/proc/" not in done.stderr
+    assert len(os.listdir(shared / ".out.sanitize" / "fits")) > 3
