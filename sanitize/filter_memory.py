@@ -27,6 +27,7 @@ from sanitize.errors import BadInput
 from sanitize.filter_pass import Drafts
 from sanitize.filter_tally import Tally, Uncompared, Verdicts
 from sanitize.io.atomic import put_file, sync
+from sanitize.io.origin import called
 from sanitize.panel import FILE, Panel, load_panel
 
 FIT = "fit.json"
@@ -148,12 +149,13 @@ def _whole(folder: Path) -> Iterator[None]:
         yield
     except (ValueError, KeyError, TypeError, IndexError, FileNotFoundError, pa.ArrowException) as error:
         raise BadInput(
-            f"{folder}: what a killed run has left is damaged ({error!r}); filter without --resume, which removes it"
+            f"{called(folder)}: what a killed run has left is damaged ({error!r}); filter without --resume, which "
+            "removes it"
         ) from error
 
 
 def _unwritable(folder: Path, error: Exception) -> BadInput:
-    return BadInput(f"{folder.parent}: cannot be written ({error}); free or name another place")
+    return BadInput(f"{called(folder).parent}: cannot be written ({error}); free or name another place")
 
 
 def _verdicts(path: Path) -> tuple[Verdicts, IntArray | None]:

@@ -24,6 +24,7 @@ from sanitize.data.table import BoolArray
 from sanitize.errors import BadInput
 from sanitize.filter_tally import Tally, Verdicts, count_batch
 from sanitize.io.atomic import put_new
+from sanitize.io.origin import called
 from sanitize.io.rows import Rows
 from sanitize.io.writer import Sink, chosen_rows
 from sanitize.whereabouts import told
@@ -305,4 +306,4 @@ def _writable(path: Path) -> Iterator[None]:
     try:
         yield
     except (pa.ArrowException, OSError) as error:
-        raise BadInput(f"{path.parent}: cannot be written ({error}); free or name another place") from error
+        raise BadInput(f"{called(path.parent)}: cannot be written ({error}); free or name another place") from error

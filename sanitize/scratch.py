@@ -24,7 +24,7 @@ from sanitize.code_version import code_version
 from sanitize.errors import BadInput
 from sanitize.execution import OrderedMap
 from sanitize.io.atomic import put_file
-from sanitize.io.origin import be_of_here, unsign
+from sanitize.io.origin import be_of_here, called, unsign
 from sanitize.io.private import make_private, open_private
 from sanitize.records import digest, packed, unpacked
 from sanitize.runtime.printing import say
@@ -145,7 +145,7 @@ class Remembered:
         keys = [digest([call, task]) for task in tasks]
         found = {number: kept[0] for number, key in enumerate(keys) if (kept := _read(self.folder / key))}
         if found:
-            self.tell(f"going on: {len(found)} of {len(tasks)} results are in {self.folder}")
+            self.tell(f"going on: {len(found)} of {len(tasks)} results are in {called(self.folder)}")
         if len(found) == len(tasks):
             yield from found.values()
             return
@@ -190,7 +190,7 @@ def _told(path: Path) -> Iterator[Path]:
 
 def _unwritable(path: Path, error: OSError) -> BadInput:
     return BadInput(
-        f"{path}: cannot be written ({error.strerror}); free space there or make the folder writable, then run "
+        f"{called(path)}: cannot be written ({error.strerror}); free space there or make the folder writable, then run "
         "again: what is done stays done"
     )
 
@@ -217,6 +217,6 @@ def _read(path: Path) -> tuple[Any] | None:
         if digest(value) != about["sha256"]:
             raise ValueError("its digest does not match")
     except UNREADABLE as error:
-        say(f"{path}: is damaged ({error}); computing it again")
+        say(f"{called(path)}: is damaged ({error}); computing it again")
         return None
     return (value,)

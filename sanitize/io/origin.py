@@ -117,3 +117,13 @@ def through(descriptor: int, path: Path) -> Path:
         "be withstood; take the right to write from them (chmod go-w), set the sticky bit (chmod +t), or name another "
         "place"
     )
+
+
+def called(path: Path) -> Path:
+    """What a path that starts with one of `through` is called, for messages; any other as it is."""
+    if path.parts[:2] != ("/", "proc") or path.parts[3:4] != ("fd",):
+        return path
+    try:
+        return Path(os.readlink(Path(*path.parts[:5])), *path.parts[5:])
+    except OSError:
+        return path

@@ -340,3 +340,7 @@ def test_in_a_folder_of_all_two_processes_fit_and_keep_what_they_did(given, shar
     assert done.exit_code == 1, done.stderr
     assert f"{shared}/.out.sanitize: what is done is kept there" in done.stderr and "/proc/" not in done.stderr
     assert len(os.listdir(shared / ".out.sanitize" / "fits")) > 3
+    (shared / ".out.sanitize" / "fit.json").unlink()  # as if killed before
+    done = CliRunner().invoke(app, ["filter", *map(str, arguments)])
+    assert done.exit_code == 1 and "/proc/" not in done.stderr, done.stderr
+    assert f"results are in {shared}/.out.sanitize/fits" in done.stderr
