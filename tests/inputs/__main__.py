@@ -108,10 +108,10 @@ def main() -> int:
             print(f"{kind}: {trial.name}: {found}", flush=True)
             results.setdefault(kind, {})[trial.name] = found
             count, wrong = count + 1, wrong + (found != RIGHT)
+        if given.write:
+            RESULTS.write_text(json.dumps(results, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+            PAGE.write_text(page(results))
     print(f"{count} inputs, {wrong} wrong")
-    if given.write:
-        RESULTS.write_text(json.dumps(results, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
-        PAGE.write_text(page(results))
     return 1 if wrong else 0
 
 

@@ -130,6 +130,7 @@ PLANTED = [
         _plain(*TWO, planted=["evil.py", "evil-1.0.dist-info/METADATA"]),
         judged(),
         shell="printf '[pydantic]\\nevil = evil\\n' >evil-1.0.dist-info/entry_points.txt; " + SCRIPT,
+        leaves=("evil-1.0.dist-info",),
     ),
     Trial(
         "python -m sanitize in a folder with copy.py, numpy.py and torch.py",
