@@ -3,6 +3,7 @@
 --code   runs another checkout's command, such as the version before; without it, commands that need no shell and no
          variables of their own are forked from a process that has imported what they need
 --like   runs those alone whose name holds the text
+--quick  runs those alone that are marked so
 --write  keeps what came of the inputs that were run in reports/inputs.json, and writes docs/inputs.md from it
 Leaves with 1 if any outcome is wrong.
 """
@@ -59,9 +60,9 @@ def outcome(kind: str, code: Path, forked: bool, number: int) -> str:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def tried(kind: str, like: str, code: Path, workers: int) -> Iterator[tuple[Trial, str]]:
+def tried(kind: str, like: str, quick: bool, code: Path, workers: int) -> Iterator[tuple[Trial, str]]:
     """The inputs of a kind whose name holds `like`, and what is wrong with their outcome, or RIGHT."""
-    chosen = [number for number, trial in enumerate(trials(kind)) if like in trial.name]
+    chosen = [n for n, trial in enumerate(trials(kind)) if like in trial.name and (trial.quick or not quick)]
     with get_context("fork").Pool(workers) as pool:
         found = pool.imap(partial(outcome, kind, code, code == ROOT), chosen)
         yield from zip((trials(kind)[number] for number in chosen), found, strict=True)
@@ -98,13 +99,14 @@ def main() -> int:
     parser.add_argument("kinds", nargs="*")
     parser.add_argument("--code", type=Path, default=ROOT)
     parser.add_argument("--like", default="")
+    parser.add_argument("--quick", action="store_true")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--write", action="store_true")
     given = parser.parse_args()
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     count = wrong = 0
     for kind in given.kinds or kinds():
-        for trial, found in tried(kind, given.like, given.code, given.workers):
+        for trial, found in tried(kind, given.like, given.quick, given.code, given.workers):
             print(f"{kind}: {trial.name}: {found}", flush=True)
             results.setdefault(kind, {})[trial.name] = found
             count, wrong = count + 1, wrong + (found != RIGHT)
