@@ -173,7 +173,7 @@ def _unfit(usable: dict[str, Look], sample: Sample, schema: pa.Schema, label: st
         if told is not None and look.kind != "boolean":
             out[name] = told
     if len(label_n):
-        out |= {name: words for name, words in copies(codes, label_n).items() if name not in out}
+        out |= {name: words for name, words in copies(codes, label_n, out).items() if name not in out}
     return out
 
 

@@ -8,7 +8,7 @@ labels it is given, and wrong ones are never found. A quantity that parts the cl
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,13 +50,14 @@ def tells(code_n: IntArray, label_n: IntArray) -> int | None:
     return right if wrong <= (1 - AGREE) * rows and wrong <= OF_REST * rest else None
 
 
-def copies(columns: Mapping[str, IntArray], label_n: IntArray) -> dict[str, str]:
+def copies(columns: Mapping[str, IntArray], label_n: IntArray, numbering: Collection[str] = ()) -> dict[str, str]:
     """The columns that repeat the label, alone or, one place per class, together, and how many rows say so.
 
     columns  name -> int64 [n], the number of each row's value, -1 = none
     label_n  int64 [n], -1 = none
+    numbering  columns that name or number the rows: rows that differ in these alone are one row written several times
     """
-    known = label_n >= 0
+    known = (label_n >= 0) & _first_of_equals(columns, label_n, numbering)
     found: dict[str, str] = {}
     places: dict[str, BoolArray] = {}
     classes = np.unique(label_n[known])
@@ -75,6 +76,15 @@ def copies(columns: Mapping[str, IntArray], label_n: IntArray) -> dict[str, str]
         for name in together:
             found[name] = f"with {len(together) - 1} others it says which label a row has, one class each"
     return found
+
+
+def _first_of_equals(columns: Mapping[str, IntArray], label_n: IntArray, numbering: Collection[str]) -> BoolArray:
+    """The first of rows that are equal, the columns `numbering` aside; all rows, where too few are different."""
+    told = [code_n for name, code_n in columns.items() if name not in numbering]
+    _, first = np.unique(np.stack([label_n, *told], axis=1), axis=0, return_index=True)
+    chosen = np.zeros(len(label_n), np.bool_)
+    chosen[first if len(first) >= LEAST_ROWS else slice(None)] = True
+    return chosen
 
 
 def _marked(code_n: IntArray, label_n: IntArray, classes: IntArray) -> BoolArray:

@@ -89,6 +89,15 @@ def test_copies(name):
     assert found.inputs == ("honest",) and "'x' (the label can be read off it in" in found.found
 
 
+def test_rows_written_several_times_are_no_copy():
+    """Upsampled rows, with numbers of their own: every value recurs with its label, and tells nothing."""
+    again = np.repeat(np.arange(ROWS), 3)
+    table = pa.table({"id": np.arange(3 * ROWS), "honest": HONEST[again], "label": Y[again]})
+    assert choose(table.schema, table).inputs == ("honest",)
+    copied = table.append_column("x", pa.array(Y[again]))
+    assert choose(copied.schema, copied).inputs == ("honest",)
+
+
 def test_one_place_per_class():
     columns = {f"is_{k}": k == Y for k in range(4)}
     for drop in (0, 1):
