@@ -74,8 +74,8 @@ def page(results: Mapping[str, Mapping[str, str]]) -> str:
     results  kind -> name of the input -> what is wrong, or RIGHT; inputs that were never run are not shown
     """
     overview, sections = ["| kind | tried | seen wrong before | wrong now |", "| --- | --: | --: | --: |"], []
-    for kind in kinds():
-        shown = [(trial, results.get(kind, {}).get(trial.name)) for trial in trials(kind)]
+    for kind in filter(results.get, kinds()):
+        shown = [(trial, results[kind].get(trial.name)) for trial in trials(kind)]
         rows = [(trial, found) for trial, found in shown if found is not None]
         cells = [(trial.name, trial.origin, trial.fails, found) for trial, found in rows]
         lines = [f"| {' | '.join(_cell(cell) for cell in row)} |" for row in cells]
@@ -105,11 +105,13 @@ def main() -> int:
     given = parser.parse_args()
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     count = wrong = 0
-    for kind in given.kinds or kinds():
-        for trial, found in tried(kind, given.like, given.quick, given.code, given.workers):
-            print(f"{kind}: {trial.name}: {found}", flush=True)
-            results.setdefault(kind, {})[trial.name] = found
-            count, wrong = count + 1, wrong + (found != RIGHT)
+    try:
+        for kind in given.kinds or kinds():
+            for trial, found in tried(kind, given.like, given.quick, given.code, given.workers):
+                print(f"{kind}: {trial.name}: {found}", flush=True)
+                results.setdefault(kind, {})[trial.name] = found
+                count, wrong = count + 1, wrong + (found != RIGHT)
+    finally:  # interrupted, too
         if given.write:
             RESULTS.write_text(json.dumps(results, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
             PAGE.write_text(page(results))
