@@ -80,10 +80,11 @@ class Claim:
                 if self._still_there():  # its last holder may have removed it in between
                     try:
                         be_of_here(self._own, self.path, made, REMEDY)
-                    except OSError:
-                        self.release()
+                        self.inside = through(self._own, self.path) if others_may_rename(self.place) else self.path
+                    except (OSError, BadInput) as error:
+                        if made or isinstance(error, OSError):  # what was not made here is not touched
+                            self.release()
                         raise
-                    self.inside = through(self._own, self.path) if others_may_rename(self.place) else self.path
                     taken = True
             except BlockingIOError as error:
                 raise BadInput(

@@ -374,6 +374,13 @@ FOLDERS = [
         "a chroot",
         _plain(*TWO),
         judged(),
+        shell='chmod 700 .; exec unshare -m bash -c \'mount -t tmpfs none /proc && exec "$@"\' bash "$@"',
+    ),
+    Trial(
+        "there is no /proc, and others may rename in the folder",
+        "a chroot",
+        _plain(*TWO),
+        refused("others can rename files in", "set the sticky bit (chmod +t)"),
         shell='exec unshare -m bash -c \'mount -t tmpfs none /proc && exec "$@"\' bash "$@"',
     ),
     Trial("no HOME", "systemd", _plain(*TWO), judged(), shell='unset HOME; exec "$@"'),
