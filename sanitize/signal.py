@@ -303,13 +303,13 @@ def refuse_unlike_fitted(
     fitted   the voters' skill where they were fitted; None = not known
     origin, inputs, label  where the rows come from, and the columns, for the message
     Raises   NoSignal: by lot and class by class, less than half of that skill is left, and, class by class, either
-             nothing that chance does not give, of so many rows that half would show; or surely less than a fifth
+             nothing that chance does not give, of so many rows that half would show; or surely less than a third
     So a file with few rows, of nearly one class, or with many wrong labels is judged.
     """
     if not counts:
         return
     found, known = agreement(counts, classes), UNKNOWN_SKILL if fitted is None else fitted
     nothing = found.skill < CLEAR * found.spread and SURE * found.spread < known / 2
-    little = found.skill + SURE * found.spread < known / 5
+    little = found.skill + SURE * found.spread < known / 3
     if found.plain < known / 2 and (nothing or little):
         raise NoSignal(in_words(found.right, found.largest), origin, inputs, label, voters=True)

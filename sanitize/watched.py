@@ -11,6 +11,7 @@ import resource
 import shutil
 import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -63,6 +64,7 @@ def watched(wanted: bool, *, want_of_memory: str, outputs: Sequence[Path | None]
             f"no second process can be started to watch this one ({error.strerror}); going on without: if a file "
             "crashes the reader there will be no message"
         )
+        _try_threads()
         yield
         return
     if child:
@@ -72,8 +74,26 @@ def watched(wanted: bool, *, want_of_memory: str, outputs: Sequence[Path | None]
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _Interrupt())
     signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    _try_threads()
     yield
     reached("written")
+
+
+def _try_threads() -> None:
+    """Start a thread per core, for a moment: where none can be, NumPy's libraries would end the process by SIGINT.
+
+    Raises  RuntimeError, which `runtime.limits` knows
+    """
+    over = threading.Event()
+    threads = [threading.Thread(target=over.wait) for _ in os.sched_getaffinity(0)]
+    try:
+        for thread in threads:
+            thread.start()
+    finally:
+        over.set()
+        for thread in threads:
+            if thread.ident is not None:
+                thread.join()
 
 
 class _Interrupt:

@@ -32,6 +32,11 @@ def caused(error, cause):
             f"[Errno 24] Too many open files: 'a.parquet': {REMEDIES[24]}",
         ),
         (MemoryError(), 3, f"MemoryError: {REMEDIES[12]}"),
+        (
+            ImportError("\nNo luck\nblas.so: failed to map a segment\n"),
+            3,
+            f"blas.so: failed to map a segment: {REMEDIES[12]}",
+        ),
         (RuntimeError("can't start new thread"), 3, f"can't start new thread: {REMEDIES[11]}"),
         (failed(MemoryError("Unable to allocate 3 GiB")), 3, f"Unable to allocate 3 GiB: {REMEDIES[12]}"),
         (failed(OSError(27, "File too large")), 3, f"[Errno 27] File too large: {REMEDIES[27]}"),

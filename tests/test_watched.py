@@ -252,6 +252,20 @@ def test_the_message_names_the_image(tmp_path):
     assert os.listdir(tmp_path) == ["in.parquet"]
 
 
+@pytest.mark.parametrize("forks", ["", "import errno\ndef no(): raise OSError(errno.EAGAIN, 'no')\nos.fork = no\n"])
+def test_where_no_thread_can_be_started(ground, tmp_path, forks):
+    """NumPy's libraries would end the process by SIGINT."""
+    code = 'import threading\ndef none(self): raise RuntimeError("can\'t start new thread")\n'
+    code += "threading.Thread.start = none\n"
+    done = crashing(forks + code, *args(ground, "small.parquet"), cwd=tmp_path)
+    assert (done.returncode, os.listdir(tmp_path)) == (3, [])
+    assert (
+        "can't start new thread: this user may have no more processes or threads; end others, or raise ulimit -u"
+        in done.stderr
+    )
+    assert json.loads(done.stdout)["exit_code"] == 3
+
+
 def test_certify_is_watched_as_well(ground, tmp_path):
     """It aborts with half of --out written."""
     (tmp_path / "radii").write_text("from before")

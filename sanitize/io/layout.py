@@ -58,6 +58,11 @@ class Leaf:
     levels: tuple[int, ...]
 
     @property
+    def shown(self) -> str:
+        """The path, with points between the names."""
+        return b".".join(self.path).decode("utf-8", "replace")
+
+    @property
     def stored(self) -> tuple[Any, ...]:
         """Equal for columns whose pages are made alike."""
         return self.kind, self.length, self.levels

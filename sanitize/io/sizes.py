@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from sanitize.errors import BadInput
 from sanitize.io.layout import GROUPS, REPEATED, SCHEMA, Leaf, elements, leaves, parquet, sound
+from sanitize.io.pages import PAGE_BYTES, refuse_large_page
 from sanitize.io.thrift import LIST, Reader, parse, read_footer
 
 BATCH_BYTES = 4 << 20
@@ -31,12 +32,19 @@ LEVELS = 4  # bytes of a value's levels while lists are read
 
 
 class Chunk(NamedTuple):
-    """A column chunk, as the footer has it: whether it has a dictionary, values, bytes decompressed, in the file."""
+    """A column chunk, as the footer has it.
+
+    dictionary  whether it has one
+    values      how many
+    encoded     bytes, decompressed
+    stored      bytes in the file, from byte `start` on
+    """
 
     dictionary: bool
     values: int
     encoded: int
     stored: int
+    start: int
 
 
 class Steep(NamedTuple):
@@ -86,25 +94,29 @@ def sizing_of(raw: BinaryIO, footer: pq.FileMetaData, schema: pa.Schema, name: s
         for number, (rows, chunks) in enumerate(groups):
             for place, (leaf, chunk) in enumerate(zip(found, chunks, strict=True)):
                 if REPEATED not in leaf.levels and chunk.values != rows:
-                    shown = b".".join(leaf.path).decode("utf-8", "replace")
                     raise BadInput(
-                        f"{name}: column {shown!r}, row group {number}: has {chunk.values} values, but the footer says "
-                        f"that the group has {rows} rows; write the file again"
+                        f"{_where(name, leaf, number)}: has {chunk.values} values, but the footer says that the group "
+                        f"has {rows} rows; write the file again"
                     )
                 long = longest.get((number, place))
                 size = _decoded(leaf, chunk, long)
                 total += size
                 if size > VALUE_BYTES * max(rows, 1):
-                    shown = b".".join(leaf.path).decode("utf-8", "replace")
                     raise BadInput(
-                        f"{name}: column {shown!r}, row group {number}: {rows} rows take {size} bytes in memory; "
-                        f"one row may take {VALUE_BYTES}; split such values, or leave the column out"
+                        f"{_where(name, leaf, number)}: {rows} rows take {size} bytes in memory; one row may take "
+                        f"{VALUE_BYTES}; split such values, or leave the column out"
                     )
+                if chunk.encoded > PAGE_BYTES:
+                    refuse_large_page(raw, chunk.start, chunk.stored, _where(name, leaf, number))
                 if size > max(STEEP * chunk.stored, STEEP_BYTES):
                     top = leaf.path[0].decode("utf-8", "replace")
                     steep.append(Steep(number, top, _careful(leaf, chunk, long, rows, schema, top)))
     encoded = sum(footer.row_group(group).total_byte_size for group in range(footer.num_row_groups))
     return Sizing(batch_rows(total if total > 2 * encoded else encoded, footer.num_rows), tuple(steep))
+
+
+def _where(name: str, leaf: Leaf, group: int) -> str:
+    return f"{name}: column {leaf.shown!r}, row group {group}"
 
 
 def batch_rows(size: int, rows: int) -> int:
@@ -189,7 +201,7 @@ def _longest(
     ]
     if not asked:
         return {}
-    paths = {place: b".".join(found[place].path).decode("utf-8", "replace") for _, place in asked}
+    paths = {place: found[place].shown for _, place in asked}
     longest = {}
     with parquet(raw, read_dictionary=list(paths.values())) as file:
         for number, place in asked:
@@ -244,7 +256,7 @@ class _Scanner(Reader):
         return rows, chunks
 
     def chunk(self) -> Chunk:
-        found = Chunk(False, 0, 0, 0)
+        found = Chunk(False, 0, 0, 0, 0)
         for number, kind in self.fields():
             if number == 3:
                 found = self.about()
@@ -254,7 +266,7 @@ class _Scanner(Reader):
 
     def about(self) -> Chunk:
         encodings: list[Any] = []
-        counts = {5: 0, 6: 0, 7: 0}
+        counts = {5: 0, 6: 0, 7: 0, 9: 0, 11: 0}
         for number, kind in self.fields():
             if number == 2:
                 encodings = self.value(kind).values
@@ -262,4 +274,6 @@ class _Scanner(Reader):
                 counts[number] = self.zigzag()
             else:
                 self.skip(kind)
-        return Chunk(bool(DICTIONARIES & set(encodings)), *counts.values())
+        values, encoded, stored, data, dictionary = counts.values()
+        start = dictionary if 0 < dictionary < data else data  # some writers put a dictionary at 0 that is not there
+        return Chunk(bool(DICTIONARIES & set(encodings)), values, encoded, stored, start)

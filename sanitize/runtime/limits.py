@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import errno
 
-OUT_OF_MEMORY = ("OutOfMemoryError", "out of memory", "ALLOC_FAILED", "t allocate memory", "std::bad_alloc")
+OUT_OF_MEMORY = (
+    "OutOfMemoryError",
+    "out of memory",
+    "ALLOC_FAILED",
+    "t allocate memory",
+    "std::bad_alloc",
+    "failed to map",
+)
 NO_THREAD = ("can't start new thread", "pthread_create", "Resource temporarily unavailable")
 REMEDIES = {
     errno.EMFILE: "this process may have no more open files; raise ulimit -n",
@@ -46,5 +53,7 @@ def _lacks_memory(error: BaseException) -> bool:
 
 
 def _said(error: BaseException) -> str:
-    """The error's first line, or its type where it has none."""
-    return next(iter(str(error).splitlines()), "") or type(error).__name__
+    """The error's line that tells of a limit, else its first, or its type where it has none."""
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    telling = (line for line in lines if any(words in line for words in (*OUT_OF_MEMORY, *NO_THREAD)))
+    return next(telling, next(iter(lines), type(error).__name__))

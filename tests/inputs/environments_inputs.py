@@ -301,7 +301,18 @@ LIMITS = [
     Trial("20 open files", "ulimit -n", _plain(*TWO), judged(), shell='ulimit -n 20; exec "$@"'),
     Trial("40 open files", "ulimit -n", _plain(*TWO), judged(), shell='ulimit -n 40; exec "$@"'),
     Trial(
-        "no second thread", "ulimit -u", _plain(*TWO), refused("ulimit -u"), shell=f'ulimit -u 1; exec {NOBODY} "$@"'
+        "no second thread",
+        "ulimit -u",
+        _plain(*TWO),
+        refused("ulimit -u"),
+        shell=f'ulimit -u 1; exec {NOBODY} "$@"',
+    ),
+    Trial(
+        "two processes and no thread",
+        "ulimit -u",
+        _plain(*TWO),
+        refused("ulimit -u"),
+        shell=f'ulimit -u 2; exec {NOBODY} "$@"',
     ),
     Trial(
         "files of 8 KiB at the most", "ulimit -f", _plain(*TWO), refused("ulimit -f"), shell='ulimit -f 8; exec "$@"'

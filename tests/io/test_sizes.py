@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from sanitize.errors import BadInput
-from sanitize.io import sizes
+from sanitize.io import pages, sizes
 from sanitize.io.layout import parquet
 from sanitize.io.sizes import Sizing, Steep, read_batches, refuse_large, sizing_of
 from sanitize.io.thrift import I64, dump, parse, read_footer
@@ -103,6 +103,31 @@ def test_a_row_that_takes_too_much_is_refused_with_its_size():
     with pytest.raises(BadInput, match=r"in: row 8 takes 2097\d+ bytes in memory; one row may take 1048576; split it"):
         refuse_large(batch, 7, "in")
     refuse_large(batch.slice(0, 1), 7, "in")
+
+
+@pytest.mark.parametrize("version", ["1.0", "2.0"])
+@pytest.mark.parametrize("dictionary", [False, True])
+def test_a_page_that_takes_too_much_is_refused_with_its_size(monkeypatch, version, dictionary):
+    """Pages are read as a whole: 16 MiB of text in one page, or in a dictionary, or in pages of 1 MiB."""
+    monkeypatch.setattr(sizes, "PAGE_BYTES", 4 * MIB)
+    monkeypatch.setattr(pages, "PAGE_BYTES", 4 * MIB)
+    table = pa.table({"n": range(4000), "t": [f"{n} {'a' * 4096}" for n in range(4000)]})
+    settings = {"compression": "zstd", "data_page_version": version, "use_dictionary": dictionary}
+    large = written(table, data_page_size=1 << 28, dictionary_pagesize_limit=1 << 28, write_batch_size=4000, **settings)
+    said = r"in: column 't', row group 0: a page takes 164\d{5} bytes in memory and is read as a whole; a page may"
+    with pytest.raises(BadInput, match=said):
+        list(batches_of(large))
+    small = written(table, data_page_size=MIB, write_batch_size=64, **settings)
+    assert sum(batch.num_rows for batch in batches_of(small)) == 4000
+
+
+@pytest.mark.parametrize(
+    ("header", "said"),
+    [(b"\xff" * 64, "header at byte 4 is damaged"), (b"\x15\x00\x00", "at byte 4 has no size"), (b"", "is damaged")],
+)
+def test_damaged_page_headers(header, said):
+    with pytest.raises(BadInput, match=f"f, column 'a'.*{said}.*write the file again"):
+        pages.refuse_large_page(io.BytesIO(b"PAR1" + header), 4, 1000, "f, column 'a'")
 
 
 def test_a_footer_whose_row_groups_lack_columns_is_damaged():
