@@ -254,13 +254,6 @@ def filter_command(
 @app.command()
 def init(
     folder: Annotated[Path, typer.Argument(help="Where to write it.")] = Path("."),
-    max_unreadable: Annotated[
-        float | None,
-        typer.Option(
-            metavar="PART",
-            help="Write nothing and leave with 1 if more than this part (0..1) cannot be read. [default: 0.05]",
-        ),
-    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace one that is there.")] = False,
 ) -> None:
     """Write a params.yaml with every parameter and what it means, for your own data."""

@@ -35,6 +35,20 @@ def private():
     map.close()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def left_behind(tmp_path_factory):
+    """Processes of a private cluster whose own was killed; they take a minute to notice, the last test looks."""
+    folder = tmp_path_factory.mktemp("left_behind")
+    parent = subprocess.Popen([sys.executable, "-c", RUN_AND_WAIT, str(folder)], cwd=ROOT)
+    wait_until(lambda: list(folder.iterdir()))
+    (worker,) = (int(file.name) for file in folder.iterdir())
+    cluster = descendants(parent.pid)
+    assert worker in cluster
+    parent.kill()
+    parent.wait()
+    return cluster
+
+
 @pytest.fixture(scope="module")
 def on_this_machine(tmp_path_factory):
     """ISPL and the vote in this process: what all others must give."""
@@ -179,17 +193,6 @@ def alive(pid):
         return False
 
 
-def test_a_private_cluster_goes_when_its_process_is_killed(tmp_path):
-    parent = subprocess.Popen([sys.executable, "-c", RUN_AND_WAIT, str(tmp_path)], cwd=ROOT)
-    wait_until(lambda: list(tmp_path.iterdir()))
-    (worker,) = (int(file.name) for file in tmp_path.iterdir())
-    cluster = descendants(parent.pid)
-    assert worker in cluster
-    parent.kill()
-    parent.wait()
-    wait_until(lambda: not any(alive(pid) for pid in cluster))
-
-
 IN_TWO_NODES = """
 import json, sys
 from pathlib import Path
@@ -222,7 +225,8 @@ def test_a_node_is_killed_in_the_middle(on_this_machine, tmp_path, monkeypatch):
     """Two nodes with one CPU each: the one that does not hold the cluster's books dies with a task on it."""
     import hashlib
 
-    for name, value in ONLY_LOOPBACK.items():
+    noticed_soon = {"RAY_health_check_period_ms": "1000", "RAY_health_check_failure_threshold": "2"}
+    for name, value in (ONLY_LOOPBACK | noticed_soon).items():
         monkeypatch.setenv(name, value)
     own = {"num_cpus": 1, "node_ip_address": "127.0.0.1", "include_dashboard": False, "object_store_memory": 2**27}
     cluster = Cluster(initialize_head=True, head_node_args=own)
@@ -265,3 +269,7 @@ def test_addresses(monkeypatch):
     }.items():
         with pytest.raises(BadParams, match=message):
             list(make_map("ray", address=address)(plus, 1, [1]))
+
+
+def test_a_private_cluster_goes_when_its_process_is_killed(left_behind):
+    wait_until(lambda: not any(alive(pid) for pid in left_behind))

@@ -68,7 +68,7 @@ def test_killed_at_many_points_and_gone_on_with(source, tmp_path, fit_rows):
     whole = run(source, tmp_path / "undisturbed", fit_rows=fit_rows)
     wanted = content(tmp_path / "undisturbed")
     assert sorted(wanted) == sorted(OUTPUTS)
-    points = iter(range(0, 10_000, 11))
+    points = iter(range(0, 10_000, 17))
     killed, runs = True, 0
     while killed:
         number = next(points)

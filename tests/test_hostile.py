@@ -303,7 +303,7 @@ def test_flipped_bytes_of_a_real_file(vector_panel, tmp_path, data):
     outcome(tmp_path / "in", tmp_path, vector_panel)
 
 
-@examples(12)
+@examples(7)
 @given(st.data())
 def test_flipped_bytes_through_the_watched_command(vector_panel, tmp_path, data):
     """Half of them in the footer, which no checksum covers: an abort would be a message here as well."""

@@ -161,12 +161,12 @@ def test_a_child_that_crashes(ground, tmp_path, by, moment):
 
 
 def test_a_crash_before_any_file_operation(ground, tmp_path):
-    """The child crashes before every third thing that it does to the files of its folder, moves into place included."""
+    """The child crashes before every fifth thing that it does to the files of its folder, moves into place included."""
     (tmp_path / "whole").mkdir()
     assert python("-m", "sanitize", *args(ground, "small.parquet"), cwd=tmp_path / "whole").returncode == 0
     whole = content(tmp_path / "whole")
     (tmp_path / "runs").mkdir()
-    python("-m", "tests.crashed", tmp_path / "runs", "SIGABRT", 3, *args(ground, "small.parquet"), cwd=ROOT)
+    python("-m", "tests.crashed", tmp_path / "runs", "SIGABRT", 5, *args(ground, "small.parquet"), cwd=ROOT)
     runs = [json.loads(path.read_text()) for path in sorted(tmp_path.glob("runs/*.json"), key=lambda p: int(p.stem))]
     assert [run["code"] for run in runs] == [3] * (len(runs) - 1) + [0] and len(runs) > 10
     folders = sorted((path for path in (tmp_path / "runs").iterdir() if path.is_dir()), key=lambda path: int(path.name))
@@ -311,10 +311,10 @@ def test_files_on_which_pyarrow_aborts(ground, tmp_path, name):
 def test_what_was_fitted_is_kept_and_gone_on_with(tmp_path):
     """SIGKILL when some of the learners are done: the message tells where they are, and --resume takes them."""
     source = small.vector_file(tmp_path / "in.parquet")
-    long = small.quick_file(tmp_path / "long.yaml", engine="inline", ispl={"runs": 32, "components": 4})
+    long = small.quick_file(tmp_path / "long.yaml", engine="inline", ispl={"runs": 16, "components": 4})
     command = [*SANITIZE, "filter", source, "out/kept", "--params", long]
     with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, env=THERE) as process:
-        assert process.stderr.readline().startswith("ISPL runs: 8/32")
+        assert process.stderr.readline().startswith("ISPL runs: 4/16")
         os.kill(child_of(process), signal.SIGKILL)
         err = process.stderr.read()
     place = tmp_path / "out" / ".kept.sanitize"

@@ -10,7 +10,7 @@ from tests.inputs.__main__ import kinds, trials
 
 
 def test_the_quick_ones_come_out_right():
-    command = [sys.executable, "-m", "tests.inputs", "--quick", "--workers", "1"]
+    command = [sys.executable, "-m", "tests.inputs", "--quick", "--workers", "2"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     many = sum(trial.quick for kind in kinds() for trial in trials(kind))
     assert many > 10

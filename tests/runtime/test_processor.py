@@ -1,5 +1,7 @@
 """What decides on a result's last bit besides the code: seen, and part of what runs go on from."""
 
+import os
+
 import pytest
 import torch
 
@@ -11,6 +13,13 @@ from sanitize.scratch import Remembered
 
 INTEL = "vendor_id\t: GenuineIntel\nflags\t\t: fpu avx2 sse avx512f msr\n\nvendor_id\t: Other\n"
 ARM = "processor: 0\nCPU implementer\t: 0x41\nFeatures\t: fp asimd sve bf16\n"
+
+
+@pytest.fixture(autouse=True)
+def not_narrowed(monkeypatch):
+    """Whatever this machine's own environment has."""
+    for name in filter(module.CHOSEN.fullmatch, list(os.environ)):
+        monkeypatch.delenv(name)
 
 
 @pytest.mark.parametrize(("text", "words"), [(INTEL, "GenuineIntel avx2 avx512f sse"), (ARM, "0x41 asimd bf16 sve")])
