@@ -284,8 +284,7 @@ def _gathered(
         last = first + batch.num_rows
         if positions is not None:
             inside = positions[np.searchsorted(positions, first) : np.searchsorted(positions, last)] - first
-            taken_of = pa.Table.from_batches([batch]).take(pa.array(inside)).combine_chunks()
-            batch = taken_of.to_batches()[0] if len(inside) else batch.slice(0, 0)
+            batch = batch.take(pa.array(inside))  # a slice, even of no rows, would hold the whole batch
         reading = reading_of(shard.schema, choice.label, shard.name)
         code_n, bad = classes.code.encode(batch.column(len(choice.inputs)), reading, choice.label, shard.name)
         wrong |= {taken + row: cause for row, cause in bad.items()}
