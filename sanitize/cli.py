@@ -1,4 +1,6 @@
-"""The `sanitize` command: filter files, certify predictions, start a params.yaml. stdout: nothing, or a JSON document.
+"""The `sanitize` command: filter files, certify predictions, compare runs, start a params.yaml.
+
+stdout: nothing but what `diff` finds, or a JSON document.
 
 Exit codes: 0 done; 1 a limit was exceeded; 2 parameters or usage; 3 input, or a failure; 130 interrupted.
 What the commands need is imported inside them, so that --help answers at once.
@@ -28,6 +30,7 @@ from sanitize.command_options import (
     chosen_params,
     names_in,
 )
+from sanitize.diff_command import diff_command
 from sanitize.errors import BadParams
 from sanitize.exit_codes import FAILED, answer, reported
 from sanitize.runtime.import_path import leave_current_folder
@@ -300,3 +303,4 @@ def _tell(summary: Summary, source: str, places: Mapping[str, object], force: bo
 
 
 app.command("certify")(certify_command)
+app.command("diff")(diff_command)

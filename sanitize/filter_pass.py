@@ -20,9 +20,10 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from sanitize.data.shards import Shard, Source
-from sanitize.data.table import BoolArray
+from sanitize.data.table import BoolArray, IntArray
 from sanitize.errors import BadInput
 from sanitize.filter_tally import Tally, Verdicts, count_batch
+from sanitize.filtering import KEPT, cause_of
 from sanitize.io.atomic import put_new
 from sanitize.io.origin import called
 from sanitize.io.rows import Rows
@@ -40,6 +41,8 @@ MANIFEST = pa.schema(
         ("voters", pa.int32()),
         ("support", pa.int32()),
         ("agreement", pa.int32()),
+        ("label", pa.string()),
+        ("cause", pa.string()),
     ]
 )
 MANIFEST_GROUP = 1 << 16
@@ -165,7 +168,7 @@ def _pass_through(
                     for wanted, sink in writers:
                         sink.add(_chosen(batch, found.keep_n if wanted else ~found.keep_n))
                     if manifest is not None:
-                        manifest.add(manifest_rows(shard.name, start, found, judge.classes))
+                        manifest.add(manifest_rows(shard.name, start, found, judge.classes, judge.labels))
                 if shard.mirror is not None:
                     masks.append(found.keep_n)
                 picture = partial(judge.picture, batch) if pictures else _no_picture
@@ -243,22 +246,28 @@ def shown(file: str) -> str:
     return os.fsencode(file).decode("utf-8", "backslashreplace")
 
 
-def manifest_rows(file: str, start: int, found: Verdicts, classes: Sequence[str]) -> pa.RecordBatch:
-    """The manifest of rows `start` and on of a file."""
+def manifest_rows(
+    file: str, start: int, found: Verdicts, classes: Sequence[str], labels: Sequence[str]
+) -> pa.RecordBatch:
+    """The manifest of rows `start` and on of a file; classes and labels: as `Judge` has them."""
     rows = len(found.keep_n)
-    votes = pa.array([*classes, None], pa.string()).take(
-        pa.array(np.where(found.vote_n < 0, len(classes), found.vote_n))
-    )
     columns = [
         pa.array(np.arange(start, start + rows)),
         pa.array(found.keep_n),
         pa.array(found.reason_n, pa.string()),
         pa.array(found.suspicion_n, from_pandas=True),
         pa.array([shown(file)], pa.string()).take(pa.array(np.zeros(rows, np.int64))),
-        votes,
+        _names(found.vote_n, classes),
         *(pa.array(n.astype(np.int32), mask=n < 0) for n in (found.voters_n, found.support_n, found.agreement_n)),
+        _names(found.label_n, labels),
+        pa.array([None if reason == KEPT else cause_of(reason) for reason in found.reason_n], pa.string()),
     ]
     return pa.RecordBatch.from_arrays(columns, schema=MANIFEST)
+
+
+def _names(place_n: IntArray, names: Sequence[str]) -> pa.Array:
+    """The names that places stand for; null where a place is below 0."""
+    return pa.array([*names, None], pa.string()).take(pa.array(np.where(place_n < 0, len(names), place_n)))
 
 
 class ManifestSink:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sanitize.data.table import BoolArray, IntArray
-from sanitize.filtering import KEPT
+from sanitize.filtering import KEPT, cause_of
 from sanitize.signal import Named, count_named
 
 UNJUDGED = -1
@@ -163,9 +163,9 @@ def count_batch(
     tally.rows += len(found.keep_n)
     rejected = np.flatnonzero(~found.keep_n)
     tally.rejected += len(rejected)
-    tally.reasons.update(reason.split(":")[0] for reason in found.reason_n[rejected])
+    tally.reasons.update(map(cause_of, found.reason_n[rejected]))
     spared = found.keep_n & (found.reason_n != KEPT)
-    tally.unjudged.update(reason.split(":")[0] for reason in found.reason_n[spared])
+    tally.unjudged.update(map(cause_of, found.reason_n[spared]))
     for row in np.flatnonzero(found.reason_n != KEPT):
         cause, _, details = found.reason_n[row].partition(": ")
         if cause == UNREADABLE:

@@ -28,6 +28,11 @@ AT_RANDOM = 2 / 3  # part of labels drawn at random that leniency must not forgi
 Steps = Callable[[str, int], AbstractContextManager[Callable[[], None]]]
 
 
+def cause_of(reason: str) -> str:
+    """What a reason says before its details."""
+    return reason.partition(":")[0]
+
+
 def no_steps(label: str, total: int) -> AbstractContextManager[Callable[[], None]]:
     """Show no progress."""
     return nullcontext(lambda: None)
@@ -48,7 +53,7 @@ class Manifest:
 
     def reasons(self) -> dict[str, int]:
         """How many rows were dropped for each cause."""
-        causes = Counter(r.split(":")[0] for r in self.reason_N if r != KEPT)
+        causes = Counter(map(cause_of, (reason for reason in self.reason_N if reason != KEPT)))
         return {cause: causes[cause] for cause in sorted(causes)}
 
 

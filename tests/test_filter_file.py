@@ -48,12 +48,15 @@ def test_wrong_labels_are_rejected_and_nothing_is_lost(source, tmp_path):
             key: value for key, value in table.schema.metadata.items() if key != b"sanitize"
         } == given.schema.metadata
     assert manifest.column_names == [
-        "row", "keep", "reason", "suspicion", "file", "vote", "voters", "support", "agreement",
+        "row", "keep", "reason", "suspicion", "file", "vote", "voters", "support", "agreement", "label", "cause",
     ]  # fmt: skip
     assert [str(f.type) for f in manifest.schema] == [
-        "int64", "bool", "string", "double", "string", "string", "int32", "int32", "int32",
+        "int64", "bool", "string", "double", "string", "string", "int32", "int32", "int32", "string", "string",
     ]  # fmt: skip
     assert set(manifest["file"].to_pylist()) == {"in.parquet"}
+    assert manifest["label"].to_pylist() == given["label"].to_pylist()
+    reasons = manifest["reason"].to_pylist()
+    assert manifest["cause"].to_pylist() == [None if r == "kept" else r.split(":")[0] for r in reasons]
     vote = np.array(manifest["vote"].to_pylist())
     voters, support, agreement = (manifest[name].to_numpy() for name in ("voters", "support", "agreement"))
     assert (support <= agreement).all() and (agreement <= voters).all()
