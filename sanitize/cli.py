@@ -294,6 +294,9 @@ def _tell(summary: Summary, source: str, places: Mapping[str, object], force: bo
     if dropped:
         more = f" and {len(dropped) - SHOWN} more classes" if len(dropped) > SHOWN else ""
         lines.append(f"dropped by class: {', '.join(dropped[:SHOWN])}{more}")
+    lines += [f"WARNING {warning}" for warning in summary.warnings[:SHOWN]]
+    if len(summary.warnings) > SHOWN:
+        lines.append(f"WARNING {len(summary.warnings) - SHOWN} more classes lose as much")
     if summary.exceeded:
         remedy = "written all the same" if force else "nothing was written; --force writes all the same"
         lines += [f"{limit}; {remedy}" for limit in summary.limits]

@@ -179,6 +179,7 @@ def _summary(
         reasons=dict(sorted(tally.reasons.items())),
         unjudged=dict(sorted(tally.unjudged.items())),
         classes=tally.classes,
+        against={name: dict(sorted(counts.items())) for name, counts in sorted(tally.against.items())},
         columns=Seen(found.recipe.label, found.recipe.inputs, found.modality, found.seen, found.recipe.expected),
         files=len(shards.shards),
         seconds=time.monotonic() - began,

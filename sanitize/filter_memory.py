@@ -186,6 +186,7 @@ def _plain(tally: Tally) -> dict[str, Any]:
         "unjudged": dict(tally.unjudged),
         "classes": {name: counts for name, counts in tally.classes.items() if counts[0]},
         "named": tally.named,
+        "against": tally.against,
         "causes": tally.causes,
         "worst": worst,
     }
@@ -205,6 +206,7 @@ def _tally(plain: dict[str, Any]) -> Tally:
         Counter(plain["unjudged"]),
         {name: (counts[0], counts[1]) for name, counts in plain["classes"].items()},
         {name: (counts[0], counts[1], counts[2]) for name, counts in plain["named"].items()},
+        {name: Counter(counts) for name, counts in plain["against"].items()},
         {cause: (rows, example) for cause, (rows, example) in plain["causes"].items()},
         worst,
     )

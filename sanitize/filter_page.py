@@ -36,6 +36,7 @@ def page(summary: Summary, tally: Tally) -> str:
     alarm = ""
     if summary.exceeded:
         alarm = f'<p class="alarm">{"; ".join(map(escape, summary.limits))}.</p>'
+    alarm += "".join(f'<p class="alarm">{escape(warning)}.</p>' for warning in summary.warnings[:SHOWN_CLASSES])
     facts = [
         ("files", summary.files),
         ("columns", summary.columns.found),

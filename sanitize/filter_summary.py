@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Self
 
+from sanitize.filtering import TRIGGER
+
 SCHEMA_VERSION = 1
+MUCH_OF_CLASS = 0.2  # part of a class's rows: where more of them are judged and dropped, people are warned
 MAX_UNREADABLE = 0.05  # part of the rows: more of them mean that something else was expected than there is
 
 
@@ -58,6 +61,7 @@ class Summary:
     reasons               rows rejected for each cause
     unjudged              rows kept without a verdict, for each cause
     classes               rows and rows rejected of each class, in the order of the class names
+    against               of each class: rows judged and dropped, by the class that most voters say, or by TRIGGER
     columns               which columns were looked at
     files                 how many files the input has
     seconds               from the first byte read to the last file in its place
@@ -74,6 +78,7 @@ class Summary:
     reasons: dict[str, int]
     unjudged: dict[str, int]
     classes: dict[str, tuple[int, int]]
+    against: dict[str, dict[str, int]]
     columns: Seen
     files: int
     seconds: float
@@ -112,6 +117,21 @@ class Summary:
             found.append(f"none of {self.rows} rows would be kept")
         return found
 
+    @property
+    def warnings(self) -> list[str]:
+        """What people should look at before they trust the outcome, in words: classes that lose much, most first."""
+        found = []
+        for name, counts in self.against.items():
+            rows, dropped = self.classes[name][0], sum(counts.values())
+            if dropped > MUCH_OF_CLASS * rows:
+                found.append(
+                    (
+                        -dropped / rows,
+                        f"{name}: {dropped} of {rows} rows dropped ({dropped / rows:.0%}): {_why(name, counts)}",
+                    )
+                )
+        return [words for _, words in sorted(found)]
+
     def as_json(self) -> dict[str, Any]:
         """The document that `sanitize filter --json` prints."""
         return {
@@ -134,6 +154,7 @@ class Summary:
             "limit_exceeded": self.exceeded,
             "written": self.written,
             "verdict": self.verdict,
+            "warnings": self.warnings,
         }
 
     def plain(self) -> dict[str, Any]:
@@ -148,3 +169,15 @@ class Summary:
         classes = {name: (counts[0], counts[1]) for name, counts in plain["classes"].items()}
         unreadable = Unreadable(**plain["unreadable"])
         return cls(**{**plain, "columns": columns, "classes": classes, "unreadable": unreadable})
+
+
+def _why(name: str, counts: Mapping[str, int]) -> str:
+    """What so many of a class's rows may have been dropped for, in words; counts as `Summary.against` has them."""
+    dropped, shared = sum(counts.values()), counts.get(TRIGGER, 0)
+    if 2 * shared >= dropped:
+        return f"{shared} of them share a trigger; look at them, poison may be most of what the class holds"
+    said = {other: rows for other, rows in counts.items() if other not in (TRIGGER, name)}
+    if not said:
+        return "self-training contradicts what the voters say; probably hard rows, not poison"
+    most = max(said, key=lambda other: (said[other], other))
+    return f"the voters cannot tell {name} from {most}; probably hard rows, not poison"

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sanitize.data.table import BoolArray, IntArray
-from sanitize.filtering import KEPT, cause_of
+from sanitize.filtering import KEPT, TRIGGER, cause_of
 from sanitize.signal import Named, count_named
 
 UNJUDGED = -1
@@ -83,6 +83,7 @@ class Tally:
     unjudged   rows kept without a verdict, for each cause
     classes    rows and rejected rows of each class
     named      of each class: rows judged that bear it, rows of which it is named by voters that had not seen them, both
+    against    of each class: rows that were judged and rejected, by the class that most voters say, or by TRIGGER
     causes     what is wrong with unreadable rows, without its values -> how many rows, and the first of them in full
     worst      the most suspicious rejected rows, a heap: (suspicion, -number, file, row, label, reason, picture)
     """
@@ -93,6 +94,7 @@ class Tally:
     unjudged: Counter[str] = field(default_factory=Counter)
     classes: dict[str, tuple[int, int]] = field(default_factory=dict)
     named: dict[str, Named] = field(default_factory=dict)
+    against: dict[str, Counter[str]] = field(default_factory=dict)
     causes: dict[str, tuple[int, str]] = field(default_factory=dict)
     worst: list[Suspect] = field(default_factory=list)
 
@@ -136,6 +138,8 @@ class Tally:
             before = self.classes.get(name, (0, 0))
             self.classes[name] = (before[0] + rows, before[1] + rejected)
         self.name(other.named)
+        for name, counts in other.against.items():
+            self.against.setdefault(name, Counter()).update(counts)
         for cause, (number, example) in other.causes.items():
             self.blame(cause, number, example)
         for row in other.worst:
@@ -177,6 +181,10 @@ def count_batch(
         rows, dropped = tally.classes.get(labels[place], (0, 0))
         tally.classes[labels[place]] = (rows + int(rows_C[place]), dropped + int(dropped_C[place]))
     tally.name(_named(found, labels, classes))
+    for row in rejected[(found.vote_n[rejected] >= 0) & (found.label_n[rejected] >= 0)].tolist():
+        shared = cause_of(found.reason_n[row]) == TRIGGER
+        counts = tally.against.setdefault(labels[found.label_n[row]], Counter())
+        counts[TRIGGER if shared else classes[found.vote_n[row]]] += 1
     least = tally.worst[0][0] if len(tally.worst) == WORST else -1.0
     candidates = [row for row in rejected if found.suspicion_n[row] > least]  # NaN is not
     for row in sorted(candidates, key=lambda row: -found.suspicion_n[row])[:WORST]:

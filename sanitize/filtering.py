@@ -23,6 +23,7 @@ from sanitize.selftrain import selftrain, trusted_rows
 from sanitize.signal import refuse_without_signal
 
 KEPT = "kept"
+TRIGGER = "shares a trigger"  # the cause of rows that carry what a group shares
 MOST_NAMED = 2  # supporters that the reason of an outvoted row names
 AT_RANDOM = 2 / 3  # part of labels drawn at random that leniency must not forgive
 Steps = Callable[[str, int], AbstractContextManager[Callable[[], None]]]
@@ -123,7 +124,7 @@ def decide(
             group = carriers[row].group
             label = table.class_names[group.label]
             says = table.class_names[group.says] if group.says != OTHERS else "other classes"
-            reasons[row] = f"shares a trigger: like {group.size} rows of class {label} that look like {says}"
+            reasons[row] = f"{TRIGGER}: like {group.size} rows of class {label} that look like {says}"
         elif votes.keep_N[row]:
             reasons[row] = f"self-training disagrees: looks like {table.class_names[says_N[row]]}"
         else:

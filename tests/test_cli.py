@@ -25,8 +25,8 @@ HELP_SECONDS = 1.0  # of processor time; it takes 0.2 s on an idle machine
 HEAVY = ("torch", "pyarrow", "numpy", "pandas", "sklearn", "rich", "PIL")
 KEYS = {
     "schema_version", "rows", "kept", "rejected", "reasons", "label_column", "input_columns", "modality", "seconds",
-    "parameters_sha256", "input_sha256", "verdict", "kept_unjudged", "files", "max_removed", "limit_exceeded",
-    "written", "unreadable", "max_unreadable",
+    "parameters_sha256", "input_sha256", "verdict", "warnings", "kept_unjudged", "files", "max_removed",
+    "limit_exceeded", "written", "unreadable", "max_unreadable",
 }  # fmt: skip
 
 
@@ -101,6 +101,7 @@ def test_json_is_one_document_and_stderr_is_for_people(source, quick, tmp_path):
         "parameters_sha256": load_params(quick).sha256(),
         "input_sha256": hashlib.sha256(source.read_bytes()).hexdigest(),
         "verdict": "rows_dropped",
+        "warnings": [],
     }
     assert [pq.read_metadata(p).num_rows for p in (kept, rejected, manifest)] == [116, 4, 120]
     for line in (

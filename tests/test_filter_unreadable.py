@@ -83,7 +83,7 @@ def test_one_row_alone_does_not_exceed_the_default(bad, rows, most, exceeds):
 
 def test_an_output_without_rows_is_no_success():
     seen = Seen("label", ("x",), "vector", "")
-    whole = Summary(9, 9, 0, {}, {}, {}, seen, 1, 0.0, "", "", None, Unreadable(0, 1.0, ""), written=True)
+    whole = Summary(9, 9, 0, {}, {}, {}, {}, seen, 1, 0.0, "", "", None, Unreadable(0, 1.0, ""), written=True)
     assert whole.limits == []
     assert replace(whole, kept=0, rejected=9).limits == ["none of 9 rows would be kept"]
     assert replace(whole, rows=0, kept=0).limits == []
