@@ -24,10 +24,11 @@ SCHEMA_VERSION = 1
 Change = Literal["dropped", "kept", "changed"]
 CHANGES: tuple[Change, ...] = ("dropped", "kept", "changed")
 NEEDED = {
-    "row": (pa.types.is_integer, "a whole number"),
-    "keep": (pa.types.is_boolean, "true or false"),
-    "reason": (pa.types.is_string, "text"),
+    "row": (pa.types.is_integer, "a whole number in every row"),
+    "keep": (pa.types.is_boolean, "true or false in every row"),
+    "reason": (pa.types.is_string, "text in every row"),
 }
+TEXTS = ("file", "label")  # where there are any
 UNKNOWN = "?"  # the class of rows whose label neither manifest has
 
 
@@ -142,15 +143,18 @@ def _cause_column(reasons: pa.ChunkedArray) -> pa.ChunkedArray:
 def _read(path: Path) -> pa.Table:
     """A manifest's columns that are compared."""
     table = read_arrow(path, allow_empty=True)
-    for name, (fits, wanted) in NEEDED.items():
+    names = [name for name in (*NEEDED, *TEXTS) if name in NEEDED or name in table.column_names]
+    for name in names:
         if table.column_names.count(name) != 1:
+            many = "no" if name not in table.column_names else "more than one"
             raise BadInput(
-                f"{path}: has no column {name!r}; name a manifest, as `sanitize filter --manifest` writes it"
+                f"{path}: has {many} column {name!r}; name a manifest, as `sanitize filter --manifest` writes it"
             )
+        fits, wanted = NEEDED.get(name, (pa.types.is_string, "text or null"))
         found, nulls = table[name].type, table[name].null_count
-        if not fits(found) or nulls:
-            raise BadInput(f"{path}: column {name!r} is {found}, with {nulls} nulls; must be {wanted} in every row")
-    return table.select([name for name in (*NEEDED, "file", "label") if name in table.column_names]).combine_chunks()
+        if not fits(found) or (nulls and name in NEEDED):
+            raise BadInput(f"{path}: column {name!r} is {found}, with {nulls} nulls; must be {wanted}; name a manifest")
+    return table.select(names).combine_chunks()
 
 
 def _places(before: Path, after: Path, old: pa.Table, new: pa.Table) -> IntArray:

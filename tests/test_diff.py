@@ -72,6 +72,8 @@ def test_the_pipelines_manifests_have_neither_files_nor_labels(tmp_path, pair):
         ({"reason": None}, "after: has no column 'reason'; name a manifest, as `sanitize filter --manifest`"),
         ({"keep": [1, 0]}, r"after: column 'keep' is int64, with 0 nulls; must be true or false"),
         ({"reason": ["kept", None]}, r"after: column 'reason' is string, with 1 nulls; must be text"),
+        ({"label": [3, 4]}, r"after: column 'label' is int64, with 0 nulls; must be text or null; name a manifest"),
+        ({"file": [b"a", b"b"]}, r"after: column 'file' is binary, with 0 nulls; must be text or null"),
     ],
 )
 def test_what_cannot_be_compared(tmp_path, columns, message):

@@ -85,6 +85,7 @@ def sizing_of(raw: BinaryIO, footer: pq.FileMetaData, schema: pa.Schema, name: s
     schema  as Arrow has it: tells lists of one length from others
     Raises  BadInput: a damaged footer; values that take more than VALUE_BYTES each
     """
+    local = _is_local(raw)
     with sound(name):
         content = read_footer(raw)[1]
         found = leaves(elements(parse(content, SCHEMA)))
@@ -106,13 +107,21 @@ def sizing_of(raw: BinaryIO, footer: pq.FileMetaData, schema: pa.Schema, name: s
                         f"{_where(name, leaf, number)}: {rows} rows take {size} bytes in memory; one row may take "
                         f"{VALUE_BYTES}; split such values, or leave the column out"
                     )
-                if chunk.encoded > PAGE_BYTES:
+                if chunk.encoded > PAGE_BYTES and (local or chunk.encoded > STEEP * chunk.stored):
                     refuse_large_page(raw, chunk.start, chunk.stored, _where(name, leaf, number))
                 if size > max(STEEP * chunk.stored, STEEP_BYTES):
                     top = leaf.path[0].decode("utf-8", "replace")
                     steep.append(Steep(number, top, _careful(leaf, chunk, long, rows, schema, top)))
     encoded = sum(footer.row_group(group).total_byte_size for group in range(footer.num_row_groups))
     return Sizing(batch_rows(total if total > 2 * encoded else encoded, footer.num_rows), tuple(steep))
+
+
+def _is_local(raw: BinaryIO) -> bool:
+    """Whether looking here and there in the file costs nothing; elsewhere each look is a request."""
+    try:
+        return raw.fileno() >= 0
+    except (AttributeError, OSError):
+        return False
 
 
 def _where(name: str, leaf: Leaf, group: int) -> str:
