@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -346,8 +346,3 @@ def _provenance(source: Source, parameters: str, digest: str) -> Any:
         return {PROVENANCE: json.dumps(values, sort_keys=True).encode()}
 
     return about
-
-
-def refuse_places(source: Path, outputs: Sequence[Path]) -> None:
-    """Refuse outputs of one file before the work, not after it. BadInput, BadParams: as `refuse_outputs`."""
-    refuse_outputs(find_shards(source), [str(output) for output in outputs])

@@ -12,9 +12,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from sanitize import __version__
+from sanitize.data.shards import find_shards
 from sanitize.errors import BadInput, BadParams
 from sanitize.execution import inline
-from sanitize.filter_file import filter_file, refuse_places
+from sanitize.filter_file import filter_file
+from sanitize.io.destinations import refuse_outputs
 from sanitize.params import resolve
 from tests import small
 
@@ -24,6 +26,11 @@ PARAMS = resolve(small.QUICK)
 @pytest.fixture
 def source(tmp_path):
     return small.vector_file(tmp_path / "in.parquet")
+
+
+def refuse_places(source, outputs):
+    """What the filter does with its outputs before the work."""
+    refuse_outputs(find_shards(source), [str(output) for output in outputs])
 
 
 def test_wrong_labels_are_rejected_and_nothing_is_lost(source, tmp_path):
