@@ -17,8 +17,8 @@ from sanitize.errors import BadInput
 
 BORN = "born"
 HERE = "here"
-SIGNS = (BORN, HERE)
 _HALF = "here.tmp"
+SIGNS = (BORN, HERE, _HALF)
 
 
 def be_of_here(folder: int, path: Path, made: bool, remedy: str) -> None:
@@ -55,7 +55,7 @@ def _sign(folder: int, name: str) -> None:
 
 def unsign(folder: int) -> None:
     """Remove the signs if nothing else is in a folder."""
-    if set(os.listdir(folder)) <= {*SIGNS, _HALF}:
+    if set(os.listdir(folder)) <= set(SIGNS):
         for name in (HERE, _HALF):
             with suppress(FileNotFoundError):
                 os.unlink(name, dir_fd=folder)
