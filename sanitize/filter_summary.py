@@ -120,17 +120,13 @@ class Summary:
     @property
     def warnings(self) -> list[str]:
         """What people should look at before they trust the outcome, in words: classes that lose much, most first."""
-        found = []
-        for name, counts in self.against.items():
-            rows, dropped = self.classes[name][0], sum(counts.values())
-            if dropped > MUCH_OF_CLASS * rows:
-                found.append(
-                    (
-                        -dropped / rows,
-                        f"{name}: {dropped} of {rows} rows dropped ({dropped / rows:.0%}): {_why(name, counts)}",
-                    )
-                )
-        return [words for _, words in sorted(found)]
+        lost = [(sum(counts.values()), self.classes[name][0], name) for name, counts in self.against.items()]
+        much = [one for one in lost if one[0] > MUCH_OF_CLASS * one[1]]
+        much.sort(key=lambda one: (-one[0] / one[1], one[2]))
+        return [
+            f"{name}: {dropped} of {rows} rows dropped ({dropped / rows:.0%}): {_why(name, self.against[name])}"
+            for dropped, rows, name in much
+        ]
 
     def as_json(self) -> dict[str, Any]:
         """The document that `sanitize filter --json` prints."""

@@ -115,29 +115,24 @@ def compare(before: Path, after: Path) -> Difference:
     old, new = _read(before), _read(after)
     order_N = _places(before, after, old, new)
     kept_N, was_N = new["keep"].to_numpy(), old["keep"].to_numpy()[order_N]
-    reasons, earlier = new["reason"], old["reason"].take(pa.array(order_N))
-    other_N = _cause_column(reasons).to_numpy(zero_copy_only=False) != _cause_column(earlier).to_numpy(
-        zero_copy_only=False
-    )
-    changed_N = (kept_N != was_N) | (~kept_N & ~was_N & other_N)
+    other_N = pc.not_equal(new["reason"], old["reason"].take(pa.array(order_N))).to_numpy()
+    differ_N = (kept_N != was_N) | (~kept_N & ~was_N & other_N)
     return Difference(
         len(kept_N),
         int((~was_N).sum()),
         int((~kept_N).sum()),
-        list(_changed(np.flatnonzero(changed_N), old, new, order_N)),
+        list(_changed(np.flatnonzero(differ_N), old, new, order_N)),
     )
 
 
 def _changed(places: IntArray, old: pa.Table, new: pa.Table, order_N: IntArray) -> Iterator[Changed]:
     then, now = (table.take(pa.array(rows)).to_pylist() for table, rows in ((old, order_N[places]), (new, places)))
     for was, one in zip(then, now, strict=True):
+        if was["keep"] == one["keep"] and cause_of(was["reason"]) == cause_of(one["reason"]):
+            continue  # the details alone
         change: Change = "changed" if was["keep"] == one["keep"] else "kept" if one["keep"] else "dropped"
         label = one.get("label") or was.get("label") or UNKNOWN
         yield Changed(one.get("file") or "", one["row"], label, change, was["reason"], one["reason"])
-
-
-def _cause_column(reasons: pa.ChunkedArray) -> pa.ChunkedArray:
-    return pc.list_element(pc.split_pattern(reasons, ":", max_splits=1), 0)
 
 
 def _read(path: Path) -> pa.Table:
