@@ -1,4 +1,4 @@
-"""The `sanitize` command: filter files, certify predictions, compare runs, start a params.yaml.
+"""The `sanitize` command: filter files, apply manifests, certify predictions, compare runs, start a params.yaml.
 
 stdout: nothing but what `diff` finds, or a JSON document.
 
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sanitize import __version__
+from sanitize.apply_command import apply_command
 from sanitize.certify_command import certify_command
 from sanitize.command_options import (
     Address,
@@ -25,6 +26,7 @@ from sanitize.command_options import (
     ImageSize,
     Inputs,
     Label,
+    Overrides,
     Seed,
     Workers,
     chosen_params,
@@ -162,6 +164,7 @@ def filter_command(
     save_voters: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Save the voters for other data, as safetensors.")
     ] = None,
+    overrides: Overrides = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from what a killed run with the same IN, OUT and options has left.")
     ] = False,
@@ -224,6 +227,7 @@ def filter_command(
             save_voters=save_voters,
             split=split,
             resume=resume,
+            overrides=tuple(overrides or ()),
         )
 
         chosen = chosen_params(
@@ -306,4 +310,5 @@ def _tell(summary: Summary, source: str, places: Mapping[str, object], force: bo
 
 
 app.command("certify")(certify_command)
+app.command("apply")(apply_command)
 app.command("diff")(diff_command)

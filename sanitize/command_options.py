@@ -29,6 +29,13 @@ Engine = Annotated[
     str | None,
     typer.Option(metavar="NAME", help="inline, processes or ray; never changes the result. [default: processes]"),
 ]
+Overrides = Annotated[
+    list[Path] | None,
+    typer.Option(
+        metavar="PATH",
+        help="A review.csv of people's decisions, which win: file, row, verdict (keep, drop), note. May be repeated.",
+    ),
+]
 Address = Annotated[
     str | None, typer.Option(metavar="HOST:PORT", help="Of a running Ray cluster. [default: a private one]")
 ]

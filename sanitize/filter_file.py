@@ -14,7 +14,6 @@ from typing import Any
 
 import pyarrow as pa
 
-import sanitize
 from sanitize.code_version import code_version
 from sanitize.data.shards import Source, find_shards
 from sanitize.errors import BadInput, BadParams, MendableError
@@ -23,14 +22,16 @@ from sanitize.filter_fit import Found, fit_judge, take_panel
 from sanitize.filter_memory import Memory
 from sanitize.filter_options import Options
 from sanitize.filter_page import write_page
-from sanitize.filter_pass import Drafts, run_pass
+from sanitize.filter_pass import Drafts, provenance, run_pass
 from sanitize.filter_summary import Seen, Summary, Unreadable
 from sanitize.filter_tally import Tally
 from sanitize.filtering import Steps, no_steps
 from sanitize.io.destinations import local_path, refuse_outputs, refuse_suffix
 from sanitize.io.digests import code_of
+from sanitize.io.digests import digest as digest_of
 from sanitize.io.remote import is_remote
 from sanitize.io.transaction import Transaction
+from sanitize.overrides import read_overrides
 from sanitize.panel import FILE, load_panel
 from sanitize.params import Params
 from sanitize.runtime.limits import limit_of
@@ -40,7 +41,6 @@ from sanitize.signal import refuse_unlike_fitted
 
 TENTHS = 10
 FITS = "fits"  # folder of the results of single learners
-PROVENANCE = b"sanitize"  # the schema metadata's key
 
 
 def filter_file(
@@ -95,6 +95,7 @@ def filter_file(
             )
         stamps = shards.stamps()
         digest = shards.sha256()
+        decisions = read_overrides(options.overrides, shards) if options.overrides else None
         key = _key(params, options, digest, places)
         if finished is not None:
             if finished["key"] == key:
@@ -121,10 +122,11 @@ def filter_file(
                     shards,
                     found.judge,
                     drafts,
-                    _provenance(shards, parameters, digest),
+                    provenance(shards, parameters, digest),
                     progress,
                     memory,
                     pictures="report" in draft,
+                    overrides=decisions,
                 )
             if options.voters is not None:
                 assert found.panel is not None
@@ -207,10 +209,11 @@ def _key(params: Params, options: Options, digest: str, places: Mapping[str, str
 def _deciding(options: Options) -> dict[str, Any]:
     """`Options.deciding`, with the bytes of the files that it names in their places."""
     chosen = options.deciding()
+    if options.overrides:
+        chosen["overrides"] = [digest_of(path) for path in options.overrides]
     for name, path in (("pred_probs", options.pred_probs), ("voters", _voters_file(options.voters))):
         if path is not None and path.is_file():
-            with path.open("rb") as file:
-                chosen[name] = hashlib.file_digest(file, "sha256").hexdigest()
+            chosen[name] = digest_of(path)["sha256"]
     return chosen
 
 
@@ -328,21 +331,3 @@ def parameters_sha256(params: Params, options: Options, found: Found) -> str:
     if not changed:
         return base
     return hashlib.sha256(json.dumps([base, changed], sort_keys=True).encode()).hexdigest()
-
-
-def _provenance(source: Source, parameters: str, digest: str) -> Any:
-    """ "kept" or "rejected" -> schema metadata about where the rows came from; what an earlier filter said stays."""
-    earlier = (source.shards[0].schema.metadata or {}).get(PROVENANCE)
-
-    def about(rows: str) -> dict[bytes, bytes]:
-        values: dict[str, Any] = {
-            "version": sanitize.__version__,
-            "rows": rows,
-            "parameters_sha256": parameters,
-            "input_sha256": digest,
-        }
-        if earlier is not None:
-            values["earlier"] = earlier.decode("utf-8", "replace")
-        return {PROVENANCE: json.dumps(values, sort_keys=True).encode()}
-
-    return about

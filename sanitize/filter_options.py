@@ -46,6 +46,7 @@ class Options:
     report        where a page about the outcome goes; None = nowhere
     save_voters   folder where the voters go; None = nowhere
     split         the split whose files are taken, where the input's names tell several
+    overrides     files of people's decisions, which win over all verdicts: see `overrides.read_overrides`
     resume        go on from what a killed run of the same input, parameters and outputs has left
     """
 
@@ -61,6 +62,7 @@ class Options:
     report: Path | None = None
     save_voters: Path | None = None
     split: str | None = None
+    overrides: tuple[Path, ...] = ()
     resume: bool = False
 
     def deciding(self) -> dict[str, Any]:

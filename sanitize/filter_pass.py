@@ -3,7 +3,7 @@
 # N rows, n rows of a batch
 from __future__ import annotations
 
-import os
+import json
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -19,15 +19,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+import sanitize
 from sanitize.data.shards import Shard, Source
 from sanitize.data.table import BoolArray, IntArray
 from sanitize.errors import BadInput
-from sanitize.filter_tally import Tally, Verdicts, count_batch
+from sanitize.filter_tally import Tally, Verdicts, count_batch, shown
 from sanitize.filtering import KEPT, cause_of
 from sanitize.io.atomic import put_new
 from sanitize.io.origin import called
 from sanitize.io.rows import Rows
 from sanitize.io.writer import Sink, chosen_rows
+from sanitize.overrides import Overrides
 from sanitize.whereabouts import told
 
 MANIFEST = pa.schema(
@@ -46,6 +48,7 @@ MANIFEST = pa.schema(
     ]
 )
 MANIFEST_GROUP = 1 << 16
+PROVENANCE = b"sanitize"  # the schema metadata's key
 RELEASE_EVERY = 8  # batches
 AHEAD = 2  # batches that wait for each thread, so that none is idle while a row group is written
 RUN = 64  # rows: runs of chosen rows that are so long on average are faster written one by one than gathered
@@ -91,6 +94,24 @@ class Parts(Protocol):
         """The manifests of all shards, in order."""
 
 
+def provenance(source: Source, parameters: str, digest: str) -> Callable[[str], dict[bytes, bytes]]:
+    """ "kept", "rejected" or "manifest" -> schema metadata on where rows came from; an earlier one stays."""
+    earlier = (source.shards[0].schema.metadata or {}).get(PROVENANCE)
+
+    def about(rows: str) -> dict[bytes, bytes]:
+        values: dict[str, Any] = {
+            "version": sanitize.__version__,
+            "rows": rows,
+            "parameters_sha256": parameters,
+            "input_sha256": digest,
+        }
+        if earlier is not None:
+            values["earlier"] = earlier.decode("utf-8", "replace")
+        return {PROVENANCE: json.dumps(values, sort_keys=True).encode()}
+
+    return about
+
+
 def run_pass(
     source: Source,
     judge: Judge,
@@ -99,13 +120,15 @@ def run_pass(
     progress: Callable[[int], None],
     memory: Parts,
     pictures: bool = False,
+    overrides: Overrides | None = None,
 ) -> Tally:
     """Judge and write all rows, in order, in memory that does not grow with them.
 
     memory    which of several shards are done, and what was counted in them: these are not done again
-    metadata  "kept" or "rejected" -> what is added to the outputs' schema metadata
+    metadata  "kept", "rejected" or "manifest" -> what is added to the outputs' schema metadata
     progress  called with the number of rows done, after every batch
     pictures  whether the tally's worst rows come with their pictures
+    overrides people's decisions, put over the judge's; None = there are none
     Raises    BadInput: a shard cannot be read, an output cannot be written; whatever the judge raises
     """
     whole = Tally(classes=dict.fromkeys(judge.labels, (0, 0)))
@@ -115,7 +138,7 @@ def run_pass(
         if tally is None:
             tally = Tally()
             part = drafts if source.single else _drafts_of(number, shard, drafts, memory)
-            for _ in _pass_through(shard, first, judge, part, metadata, tally, pictures):
+            for _ in _pass_through(shard, first, judge, part, metadata, tally, pictures, overrides):
                 progress(whole.rows + tally.rows)
             if not source.single:
                 memory.keep_shard(number, tally)
@@ -123,7 +146,7 @@ def run_pass(
         progress(whole.rows)
         first += shard.rows
     if drafts.manifest is not None and not source.single:
-        with ManifestSink(drafts.manifest) as manifest:
+        with ManifestSink(drafts.manifest, metadata("manifest")) as manifest:
             for batch in memory.manifests(source.shards):
                 manifest.add(batch)
     whole.worst.sort(key=lambda row: (-row[0], -row[1]))
@@ -144,6 +167,7 @@ def _pass_through(
     metadata: Callable[[str], dict[bytes, bytes]],
     tally: Tally,
     pictures: bool,
+    overrides: Overrides | None,
 ) -> Iterator[None]:
     """Judge, count and write a shard's rows; yields after every batch."""
     with ExitStack() as stack:
@@ -162,8 +186,10 @@ def _pass_through(
                     writers.append((name == "kept", sink))
             manifest = None
             if drafts.manifest is not None:
-                manifest = sinks.enter_context(ManifestSink(drafts.manifest))
+                manifest = sinks.enter_context(ManifestSink(drafts.manifest, metadata("manifest")))
             for done, (start, batch, found) in enumerate(_judged(shard, chain(read, pairs), judge, first), 1):
+                if overrides is not None:
+                    found = overrides.applied(found, first + start)
                 with told("doing", f"wrote the rows of {shard.place} from row {start} on"):
                     for wanted, sink in writers:
                         sink.add(_chosen(batch, found.keep_n if wanted else ~found.keep_n))
@@ -241,11 +267,6 @@ def _chosen(batch: pa.RecordBatch, mask: BoolArray) -> list[pa.RecordBatch]:
     return [batch.slice(int(first), int(end - first)) for first, end in edges]
 
 
-def shown(file: str) -> str:
-    """A file's name as text: what is no UTF-8 in it as an escape, \\xe9."""
-    return os.fsencode(file).decode("utf-8", "backslashreplace")
-
-
 def manifest_rows(
     file: str, start: int, found: Verdicts, classes: Sequence[str], labels: Sequence[str]
 ) -> pa.RecordBatch:
@@ -273,7 +294,7 @@ def _names(place_n: IntArray, names: Sequence[str]) -> pa.Array:
 class ManifestSink:
     """The manifest's parquet file, written in row groups of one size."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, metadata: dict[bytes, bytes]) -> None:
         self.path = path
         self.pending: list[pa.RecordBatch] = []
         self.rows = 0
@@ -281,7 +302,7 @@ class ManifestSink:
             path.parent.mkdir(parents=True, exist_ok=True)
             with ExitStack() as stack:
                 self.file = stack.enter_context(open(put_new(path), "wb"))
-                self.writer = pq.ParquetWriter(self.file, MANIFEST)
+                self.writer = pq.ParquetWriter(self.file, MANIFEST.with_metadata(metadata))
                 self.closing = stack.pop_all()
 
     def add(self, batch: pa.RecordBatch) -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import heapq
+import os
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +19,7 @@ from sanitize.filtering import KEPT, TRIGGER, cause_of
 from sanitize.signal import Named, count_named
 
 UNJUDGED = -1
+BY_HAND = {True: "kept by hand", False: "dropped by hand"}  # the causes of rows that people decided on
 UNREADABLE = "unreadable"  # the cause of rows that cannot be read
 CAUSES = 100  # ways of being unreadable that are told apart
 _VALUES = re.compile(r"'(?:[^'\\]|\\.)*'|\"[^\"]*\"|\d+")  # what differs from row to row in a cause
@@ -55,6 +57,11 @@ class Verdicts:
         """The verdicts on `rows` rows from `start` on."""
         cut = slice(start, start + rows)
         return Verdicts(*(getattr(self, field.name)[cut] for field in fields(self)))
+
+
+def shown(file: str) -> str:
+    """A file's name as text: what is no UTF-8 in it as an escape, \\xe9."""
+    return os.fsencode(file).decode("utf-8", "backslashreplace")
 
 
 def put_together(rows: int, parts: Sequence[tuple[IntArray, Verdicts]]) -> Verdicts:
@@ -182,9 +189,11 @@ def count_batch(
         tally.classes[labels[place]] = (rows + int(rows_C[place]), dropped + int(dropped_C[place]))
     tally.name(_named(found, labels, classes))
     for row in rejected[(found.vote_n[rejected] >= 0) & (found.label_n[rejected] >= 0)].tolist():
-        shared = cause_of(found.reason_n[row]) == TRIGGER
+        cause = cause_of(found.reason_n[row])
+        if cause == BY_HAND[False]:
+            continue
         counts = tally.against.setdefault(labels[found.label_n[row]], Counter())
-        counts[TRIGGER if shared else classes[found.vote_n[row]]] += 1
+        counts[TRIGGER if cause == TRIGGER else classes[found.vote_n[row]]] += 1
     least = tally.worst[0][0] if len(tally.worst) == WORST else -1.0
     candidates = [row for row in rejected if found.suspicion_n[row] > least]  # NaN is not
     for row in sorted(candidates, key=lambda row: -found.suspicion_n[row])[:WORST]:

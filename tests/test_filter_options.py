@@ -30,6 +30,8 @@ def other(value):
             return value + 1
         case str():
             return f"{value}?"
+        case ():
+            return (Path("somewhere"),)
         case None:
             return Path("somewhere")
     raise AssertionError(f"no other value than {value!r} is known")

@@ -1,0 +1,122 @@
+"""People's decisions on rows: review.csv -> which rows are kept or dropped by hand, whatever the voters say."""
+
+# n rows of a batch, D decisions
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sanitize.data.shards import Source
+from sanitize.data.table import BoolArray, IntArray
+from sanitize.errors import BadInput
+from sanitize.filter_tally import BY_HAND, Verdicts, shown
+from sanitize.io.regular import refuse_irregular
+
+WORDS = ("keep", "drop")
+NEEDED = ("row", "verdict")
+LONGEST_NOTE = 500  # characters
+MEND = "a review has the columns file, row, verdict (keep or drop) and note, with commas"
+
+
+@dataclass(frozen=True)
+class Overrides:
+    """What people decided.
+
+    position_D  int64 [D], ascending: rows of the whole input
+    keep_D      bool [D]
+    reason_D    D strings: "kept by hand" or "dropped by hand", a colon and the note where there is one
+    """
+
+    position_D: IntArray
+    keep_D: BoolArray
+    reason_D: NDArray[np.object_]
+
+    def applied(self, found: Verdicts, first: int) -> Verdicts:
+        """Verdicts on n rows, those of people put over the others; row `first` and on of the whole input."""
+        rows = len(found.keep_n)
+        begin, end = np.searchsorted(self.position_D, [first, first + rows]).tolist()
+        if begin == end:
+            return found
+        place_n = self.position_D[begin:end] - first
+        keep_n, reason_n = found.keep_n.copy(), found.reason_n.copy()
+        keep_n[place_n], reason_n[place_n] = self.keep_D[begin:end], self.reason_D[begin:end]
+        return replace(found, keep_n=keep_n, reason_n=reason_n)
+
+
+def read_overrides(files: Sequence[Path], source: Source) -> Overrides:
+    """The decisions in one or more review files about the rows of `source`.
+
+    files    CSV, UTF-8, with the columns row and verdict, and file and note where there are any; others are ignored
+    Raises   BadInput: no such file, no CSV, a row that the input does not have, a verdict that is none, and rows of
+             which one line says keep and another drop
+    Lines that agree are one decision; their notes are joined.
+    """
+    first_of: dict[str, tuple[int, int]] = {}
+    first = 0
+    for shard in source.shards:
+        first_of[shown(shard.name)] = (first, shard.rows)
+        first += shard.rows
+    decided: dict[int, tuple[str, str, list[str]]] = {}
+    for path in files:
+        for where, line in _lines(path):
+            file, position = _place(line, where, first_of)
+            verdict, note = (line.get("verdict") or "").strip(), (line.get("note") or "").strip()
+            if verdict not in WORDS:
+                raise BadInput(f"{where}: verdict is {verdict!r}; must be keep or drop")
+            if len(note) > LONGEST_NOTE:
+                raise BadInput(f"{where}: the note has {len(note)} characters; at most {LONGEST_NOTE} will do")
+            earlier, before, notes = decided.setdefault(position, (where, verdict, []))
+            if before != verdict:
+                raise BadInput(
+                    f"{where} says {verdict} of row {line['row'].strip()} of {file}, and {earlier} says {before}; "
+                    "settle on one of them"
+                )
+            if note and note not in notes:
+                notes.append(note)
+    order = sorted(decided)
+    keep_D = np.array([decided[position][1] == "keep" for position in order], np.bool_)
+    reasons = [": ".join(filter(None, (BY_HAND[decided[p][1] == "keep"], "; ".join(decided[p][2])))) for p in order]
+    return Overrides(np.array(order, np.int64), keep_D, np.array([*reasons, ""], object)[:-1])
+
+
+def _lines(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
+    """("FILE, line NUMBER", column -> text) of every line."""
+    if not path.exists():
+        raise BadInput(f"{path}: no such file; name a review.csv; {MEND}")
+    refuse_irregular(path, "a review.csv")
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file, strict=True)
+            names = [(name or "").strip() for name in reader.fieldnames or []]
+            for name in (*NEEDED, "file", "note"):
+                if names.count(name) > 1 or (name in NEEDED and name not in names):
+                    many = "more than one" if name in names else "no"
+                    raise BadInput(f"{path}: has {many} column {name!r}; {MEND}")
+            reader.fieldnames = names
+            for line in reader:
+                where = f"{path}, line {reader.line_num}"
+                if None in line or None in line.values():
+                    raise BadInput(f"{where}: has not {len(names)} values, as the first line has; {MEND}")
+                yield where, line
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise BadInput(f"{path}: is no CSV ({error}); {MEND}") from error
+
+
+def _place(line: dict[str, str], where: str, first_of: dict[str, tuple[int, int]]) -> tuple[str, int]:
+    """The file that a line names, and the row's position in the whole input."""
+    file = line.get("file", "").strip()
+    if not file and len(first_of) == 1:
+        file = next(iter(first_of))
+    if file not in first_of:
+        known = ", ".join(list(first_of)[:3]) + (", …" if len(first_of) > 3 else "")
+        raise BadInput(f"{where}: file is {file!r}; must be one of the input's: {known}")
+    first, rows = first_of[file]
+    row = line["row"].strip()
+    if not (row.isascii() and row.isdecimal() and len(row) < 19 and int(row) < rows):
+        raise BadInput(f"{where}: row is {row!r}; must be a whole number from 0 to {rows - 1}, as {file} has rows")
+    return file, first + int(row)
