@@ -127,6 +127,12 @@ def filter_command(
         float | None,
         typer.Option(metavar="PART", help="Write nothing and leave with 1 if more than this part (0..1) is rejected."),
     ] = None,
+    max_removed_class: Annotated[
+        float | None,
+        typer.Option(
+            metavar="PART", help="The same for every class: the part (0..1) of its rows that may be rejected."
+        ),
+    ] = None,
     max_unreadable: Annotated[
         float | None,
         typer.Option(
@@ -198,8 +204,8 @@ def filter_command(
     OUT and the rejected rows together are IN: every column, every row, in order. IN is never changed; files at OUT,
     --rejected and --manifest are replaced, all together or not at all.
 
-    Exit codes: 0 done; 1 more than --max-removed or --max-unreadable, or no row kept; 2 parameters or usage; 3 input,
-    or a failure; 130 interrupted.
+    Exit codes: 0 done; 1 more than --max-removed, --max-removed-class or --max-unreadable, or no row
+    kept; 2 parameters or usage; 3 input, or a failure; 130 interrupted.
     """
     if kept is None and not dry_run:
         raise typer.BadParameter("missing; it may be left out with --dry-run only", param_hint="OUT")
@@ -217,6 +223,7 @@ def filter_command(
             image_root=image_root,
             fit_rows=fit_rows,
             max_removed=max_removed,
+            max_removed_class=max_removed_class,
             max_unreadable=max_unreadable,
             force=force,
             dry_run=dry_run,

@@ -188,6 +188,7 @@ def _summary(
         parameters_sha256=parameters,
         input_sha256=digest,
         max_removed=options.max_removed,
+        max_removed_class=options.max_removed_class,
         unreadable=Unreadable(tally.unreadable, options.max_unreadable, tally.commonest),
         written=written,
     )

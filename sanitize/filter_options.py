@@ -10,7 +10,22 @@ from sanitize.errors import BadInput, BadParams
 
 OnBad = Literal["keep", "reject", "fail"]
 # Options that cannot change a verdict: whether and where its outcome is written, and from where a run goes on.
-NO_VERDICT = {"max_removed", "max_unreadable", "force", "dry_run", "report", "save_voters", "resume"}
+NO_VERDICT = {
+    "max_removed",
+    "max_removed_class",
+    "max_unreadable",
+    "force",
+    "dry_run",
+    "report",
+    "save_voters",
+    "resume",
+}
+
+PARTS = {  # options that are a part of the rows, and what may help who gave another number
+    "max_removed": ", such as 0.05",
+    "max_removed_class": ", such as 0.2",
+    "max_unreadable": "; the default is 0.05",
+}
 
 
 @dataclass(frozen=True)
@@ -36,6 +51,7 @@ class Options:
     rules         what becomes of rows that cannot be judged
     fit_rows      fit on a stratified sample of so many rows, then judge all rows in a stream; None = all in memory
     max_removed   part of the rows that may be rejected, 0..1; with more nothing is written. None = any
+    max_removed_class  part of each class's rows that may be rejected, 0..1; with more nothing is written. None = any
     max_unreadable  part of the rows that may be unreadable, 0..1, rejected or kept; with more nothing is written. None
                   = `filter_summary.MAX_UNREADABLE`, but one row always may
     force         write all the same
@@ -53,6 +69,7 @@ class Options:
     rules: Rules = field(default_factory=Rules)
     fit_rows: int | None = None
     max_removed: float | None = None
+    max_removed_class: float | None = None
     max_unreadable: float | None = None
     force: bool = False
     dry_run: bool = False
@@ -93,13 +110,12 @@ def make_options(
         raise BadParams(f"--least-class is {least_class}; must be at least 1; the default is 10")
     if image_root is not None and not image_root.is_dir():
         raise BadInput(f"--image-root {image_root}: no such folder; check the path")
-    fit_rows, max_removed = others.get("fit_rows"), others.get("max_removed")
+    fit_rows = others.get("fit_rows")
     if fit_rows is not None and fit_rows < 2:
         raise BadParams(f"--fit-rows is {fit_rows}; must be at least 2; 20000 is a good start")
-    if max_removed is not None and not 0 <= max_removed <= 1:
-        raise BadParams(f"--max-removed is {max_removed}; must be a number in [0, 1], such as 0.05")
-    max_unreadable = others.get("max_unreadable")
-    if max_unreadable is not None and not 0 <= max_unreadable <= 1:
-        raise BadParams(f"--max-unreadable is {max_unreadable}; must be a number in [0, 1]; the default is 0.05")
+    for name, hint in PARTS.items():
+        part = others.get(name)
+        if part is not None and not 0 <= part <= 1:
+            raise BadParams(f"--{name.replace('_', '-')} is {part}; must be a number in [0, 1]{hint}")
     rules = Rules(on_bad_row, least_class, on_small_class, image_root)  # type: ignore[arg-type]
     return Options(rules, **others)

@@ -69,6 +69,7 @@ class Summary:
     input_sha256          of the input file's bytes; of several files: see `Source.sha256`
     max_removed           the limit, 0..1, or None
     unreadable            the rows that cannot be read, and their limit
+    max_removed_class     the limit of each class, 0..1, or None
     written               whether outputs were written: not in a dry run, and not beyond the limit
     """
 
@@ -87,6 +88,7 @@ class Summary:
     max_removed: float | None
     unreadable: Unreadable
     written: bool
+    max_removed_class: float | None = None
 
     @property
     def verdict(self) -> Literal["nothing_dropped", "rows_dropped"]:
@@ -100,7 +102,9 @@ class Summary:
 
     @property
     def limits(self) -> list[str]:
-        """Which limits are exceeded, in words: rows that cannot be read, rows rejected, and that some row is kept."""
+        """Which limits are exceeded, in words: rows that cannot be read, rows rejected of all or of a class, and that
+        some row is kept.
+        """
         found = []
         bad = self.unreadable
         if bad.exceeds(self.rows):
@@ -113,6 +117,16 @@ class Summary:
             found.append(
                 f"max_removed is {self.max_removed:g}, but {self.rejected / self.rows:.4g} of the rows would go"
             )
+        if self.max_removed_class is not None:
+            lost = [(-gone / rows, name) for name, (rows, gone) in self.classes.items() if rows]
+            beyond = sorted(one for one in lost if -one[0] > self.max_removed_class)
+            for part, name in beyond[:1]:
+                rows, gone = self.classes[name]
+                others = f", and too many of {len(beyond) - 1} more classes" if len(beyond) > 1 else ""
+                found.append(
+                    f"max_removed_class is {self.max_removed_class:g}, but {-part:.4g} of class {name} would go "
+                    f"({gone} of {rows} rows){others}"
+                )
         if self.rows and not self.kept:
             found.append(f"none of {self.rows} rows would be kept")
         return found
@@ -145,6 +159,7 @@ class Summary:
             "parameters_sha256": self.parameters_sha256,
             "input_sha256": self.input_sha256,
             "max_removed": self.max_removed,
+            "max_removed_class": self.max_removed_class,
             "unreadable": self.unreadable.rows,
             "max_unreadable": self.unreadable.bound,
             "limit_exceeded": self.exceeded,

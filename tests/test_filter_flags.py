@@ -1,6 +1,7 @@
 """The options of `sanitize filter`: limits, dry runs, reports, one's own predictions, voters saved and used."""
 
 import json
+from collections import Counter
 
 import numpy as np
 import pyarrow as pa
@@ -53,6 +54,22 @@ def test_more_than_the_limit_leaves_nothing_and_1(source, voters, tmp_path):
     assert (done.exit_code, answer["limit_exceeded"], answer["written"]) == (1, True, True)
     assert "written all the same" in done.stderr
     assert names(tmp_path) == ["in.parquet", "kept", "m", "r"]
+
+
+def test_a_class_that_loses_more_than_its_limit(source, voters, tmp_path):
+    """Each class has 40 rows, and those of WRONG: 4 of 120 in all, but more of one class than of another."""
+    args = [source, tmp_path / "kept", "--voters", voters, "--max-removed-class"]
+    done = command(*args, "0.02")
+    answer = json.loads(done.stdout)
+    assert (done.exit_code, answer["limit_exceeded"], answer["max_removed_class"]) == (1, True, 0.02)
+    most = max(Counter(small.labels()[small.WRONG].tolist()).items(), key=lambda one: one[1])
+    rows = int((small.labels() == most[0]).sum())
+    said = f"max_removed_class is 0.02, but {most[1] / rows:.4g} of class {small.NAMES[most[0]]} would go ({most[1]} of"
+    assert f"{said} {rows} rows), and too many of " in done.stderr
+    assert names(tmp_path) == ["in.parquet"]
+    assert command(*args, repr(most[1] / rows)).exit_code == 0
+    wrong = command(*args, "1.5")
+    assert wrong.exit_code == 2 and "--max-removed-class is 1.5; must be a number in [0, 1]" in wrong.stderr
 
 
 def test_at_the_limit_all_is_well(source, voters, tmp_path):
