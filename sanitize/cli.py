@@ -1,6 +1,6 @@
 """The `sanitize` command: filter files, apply manifests, certify predictions, compare runs, start a params.yaml.
 
-stdout: nothing but what `diff` finds, or a JSON document.
+stdout: nothing but what `diff` and `gate` find, or a JSON document.
 
 Exit codes: 0 done; 1 a limit was exceeded; 2 parameters or usage; 3 input, or a failure; 130 interrupted.
 What the commands need is imported inside them, so that --help answers at once.
@@ -35,6 +35,7 @@ from sanitize.command_options import (
 from sanitize.diff_command import diff_command
 from sanitize.errors import BadParams
 from sanitize.exit_codes import FAILED, answer, reported
+from sanitize.gate_command import gate_command
 from sanitize.runtime.import_path import leave_current_folder
 from sanitize.runtime.printing import say, say_error
 from sanitize.runtime.streams import lost_output, take_streams
@@ -319,3 +320,4 @@ def _tell(summary: Summary, source: str, places: Mapping[str, object], force: bo
 app.command("certify")(certify_command)
 app.command("apply")(apply_command)
 app.command("diff")(diff_command)
+app.command("gate")(gate_command)

@@ -151,6 +151,7 @@ class Summary:
             "rejected": self.rejected,
             "reasons": self.reasons,
             "kept_unjudged": self.unjudged,
+            "classes": {name: {"rows": rows, "rejected": gone} for name, (rows, gone) in self.classes.items() if rows},
             "label_column": self.columns.label,
             "input_columns": list(self.columns.inputs),
             "modality": self.columns.modality,

@@ -26,7 +26,7 @@ HEAVY = ("torch", "pyarrow", "numpy", "pandas", "sklearn", "rich", "PIL")
 KEYS = {
     "schema_version", "rows", "kept", "rejected", "reasons", "label_column", "input_columns", "modality", "seconds",
     "parameters_sha256", "input_sha256", "verdict", "warnings", "kept_unjudged", "files", "max_removed",
-    "limit_exceeded", "written", "max_removed_class", "unreadable", "max_unreadable",
+    "limit_exceeded", "written", "max_removed_class", "classes", "unreadable", "max_unreadable",
 }  # fmt: skip
 
 
@@ -93,6 +93,11 @@ def test_json_is_one_document_and_stderr_is_for_people(source, quick, tmp_path):
         "modality": "vector",
         "kept_unjudged": {},
         "files": 1,
+        "classes": {
+            "ant": {"rows": 39, "rejected": 0},
+            "bee": {"rows": 38, "rejected": 1},
+            "cat": {"rows": 43, "rejected": 3},
+        },
         "max_removed": None,
         "max_removed_class": None,
         "unreadable": 0,

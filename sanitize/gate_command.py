@@ -1,0 +1,112 @@
+"""The command `sanitize gate`: leaves with 1 where a run's figures are beyond what CI allows."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from sanitize.errors import BadInput, BadParams
+from sanitize.exit_codes import answer, reported
+from sanitize.runtime.printing import say
+
+if TYPE_CHECKING:
+    from sanitize.gate import Failure
+
+FAILED = 1
+ANNOTATIONS = 10  # that GitHub shows of a step
+SUMMARY = "GITHUB_STEP_SUMMARY"
+LISTED = 200  # failures in the step's summary, which GitHub refuses beyond 1 MiB
+NAME_SHOWN = 200  # characters of a class's name: data chose it
+
+
+def gate_command(
+    summary: Annotated[
+        Path,
+        typer.Argument(metavar="SUMMARY", help="The document of `sanitize filter --json`, or reports/metrics.json."),
+    ],
+    fail_on: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CONDITION",
+            help="Leave with 1 if it holds: 'removed>0.05', 'class:*>0.2', 'sanitized.tmr>0.01'. May be repeated.",
+        ),
+    ] = None,
+    github: Annotated[
+        bool, typer.Option("--github", help="Annotate a GitHub Actions run, and add to its step summary.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document in place of lines.")] = False,
+) -> None:
+    """Hold a run's figures against conditions that must not be.
+
+    Figures of a filter run: removed, kept and unreadable (parts of all rows), class:NAME (part of the class's rows that
+    is removed). Of metrics: any number, its keys joined by dots. A run that failed, was cut short or was beyond its own
+    limits never passes.
+
+    Exit codes: 0 passed; 1 a condition holds; 2 a condition that is none; 3 no whole document of a run.
+    """
+    with reported(as_json):
+        from sanitize.gate import failures, read_condition, read_figures
+
+        conditions = [read_condition(text) for text in fail_on or ()]
+        target = _step_summary() if github else None
+        document = read_figures(summary)
+        found = failures(document, conditions, str(summary))
+        if target is not None:
+            _write_step_summary(target, found, document)
+    lines = [one.words() for one in found]
+    if as_json:
+        held = [{"condition": one.condition, "figure": one.figure, "value": one.value} for one in found]
+        answer({"schema_version": 1, "passed": not found, "conditions": len(conditions), "failures": held})
+    elif github:
+        say(*_annotations(lines, str(summary)), stdout=True)
+    else:
+        say(*lines, f"{'failed' if found else 'passed'}: {summary}, {len(conditions)} conditions", stdout=True)
+    if found:
+        raise SystemExit(FAILED)
+
+
+def _annotations(lines: Sequence[str], origin: str) -> list[str]:
+    """Workflow commands, at most ANNOTATIONS; what data wrote can begin no other one."""
+    shown = list(lines if len(lines) <= ANNOTATIONS else lines[: ANNOTATIONS - 1])
+    if len(lines) > len(shown):
+        shown.append(f"{len(lines) - len(shown)} more conditions hold; see the step's summary")
+    title = _escaped(origin).replace(":", "%3A").replace(",", "%2C")
+    return [f"::error title=sanitize gate {title}::{_escaped(line[: 4 * NAME_SHOWN])}" for line in shown]
+
+
+def _escaped(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _step_summary() -> Path:
+    place = os.environ.get(SUMMARY)
+    if not place:
+        raise BadParams(f"--github is given, but the environment has no {SUMMARY}; leave --github out elsewhere")
+    return Path(place)
+
+
+def _write_step_summary(target: Path, found: Sequence[Failure], document: Mapping[str, Any]) -> None:
+    """Append to the step's summary. BadInput: it cannot be written."""
+    parts = [f"### sanitize gate: {'failed' if found else 'passed'}", ""]
+    if "schema_version" in document:
+        parts += [f"{document['rejected']} of {document['rows']} rows removed.", ""]
+    if found:
+        parts += ["| figure | value | condition |", "| --- | --- | --- |"]
+        parts += [f"| {_cell(one.figure)} | {one.value:.4g} | {_cell(one.condition)} |" for one in found[:LISTED]]
+    if len(found) > LISTED:
+        parts += ["", f"{len(found) - LISTED} more."]
+    try:
+        with target.open("a", encoding="utf-8", errors="replace") as file:
+            file.write("\n".join([*parts, "", ""]))
+    except OSError as error:
+        raise BadInput(f"{target}: cannot be written ({error.strerror}); it is what {SUMMARY} names") from error
+
+
+def _cell(text: str) -> str:
+    """Text from data as a cell of a Markdown table: neither a tag nor a link nor another cell."""
+    short = text if len(text) <= NAME_SHOWN else text[: NAME_SHOWN - 1] + "…"
+    return "".join(f"&#{ord(sign)};" if not (sign.isalnum() or sign in " ._-") else sign for sign in short)
