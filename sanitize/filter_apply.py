@@ -102,7 +102,7 @@ def apply_manifest(
             refuse_suffix(str(place), name)
     shards = find_shards(source, split)
     places = [local_path(str(place)) for place in (kept, rejected) if place is not None]
-    refuse_outputs(shards, places if shards.single else [], [] if shards.single else places)
+    refuse_outputs(shards, places if shards.single else [], [] if shards.single else places, [manifest, *overrides])
     stamps, digest = shards.stamps(), shards.sha256()
     judge, about = _recorded(manifest, shards, digest)
     decisions = read_overrides(overrides, shards)

@@ -92,6 +92,7 @@ def filter_file(
                 shards,
                 [place for name, place in places.items() if name not in rows_at or shards.single],
                 [] if shards.single else list(rows_at.values()),
+                [*options.overrides, *([] if options.pred_probs is None else [options.pred_probs])],
             )
         stamps = shards.stamps()
         digest = shards.sha256()

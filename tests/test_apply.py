@@ -170,6 +170,27 @@ def test_manifests_that_are_refused(judged, tmp_path, change, message):
         raise BadInput(json.loads(done.stdout)["error"])
 
 
+def test_what_is_read_is_never_written_to(judged, tmp_path):
+    folder, quick = judged
+    review = written(tmp_path / "review", "row,verdict\n1,keep\n")
+    (tmp_path / "manifest").write_bytes((folder / "manifest").read_bytes())
+    given = ("--manifest", tmp_path / "manifest", "--overrides", review)
+    for out, more in ((review, ()), (tmp_path / "manifest", ()), (tmp_path / "out", ("--rejected", review))):
+        done = run("apply", folder / "in.parquet", out, *given, *more)
+        assert done.exit_code == 2 and "never overwritten" in done.stderr
+    done = run("filter", folder / "in.parquet", review, "--overrides", review, *quick)
+    assert done.exit_code == 2 and "never overwritten" in done.stderr
+    assert review.read_text() == "row,verdict\n1,keep\n" and not (tmp_path / "out").exists()
+
+
+def test_a_dry_run_judges_and_apply_writes(judged, tmp_path):
+    folder, quick = judged
+    dry = run("filter", folder / "in.parquet", "--dry-run", "--manifest", tmp_path / "m", *quick)
+    assert dry.exit_code == 0 and (tmp_path / "m").read_bytes() == (folder / "manifest").read_bytes()
+    assert run("apply", folder / "in.parquet", tmp_path / "kept", "--manifest", tmp_path / "m").exit_code == 0
+    assert (tmp_path / "kept").read_bytes() == (folder / "kept").read_bytes()
+
+
 def test_another_input_is_refused(judged, tmp_path):
     folder, _ = judged
     done = run("apply", folder / "kept", tmp_path / "out", "--manifest", folder / "manifest", "--json")

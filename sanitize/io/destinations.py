@@ -67,16 +67,19 @@ def refuse_suffix(place: str, option: str, page: bool = False) -> None:
         )
 
 
-def refuse_outputs(source: Input, places: Sequence[str], folders: Sequence[str] = ()) -> None:
+def refuse_outputs(
+    source: Input, places: Sequence[str], folders: Sequence[str] = (), read: Sequence[Path] = ()
+) -> None:
     """Refuse outputs before the work, not after it.
 
     places   files to write
     folders  folders to write, for an input of several files: new or empty
-    Raises   BadParams: an output is the input (also through a link), lies in it or around it, is a link, or is another
-             output; BadInput: an output is something else than a file, a folder is not empty, or nothing can be
-             written there
+    read     other files that are read
+    Raises   BadParams: an output is the input or another file that is read (also through a link), lies in the input or
+             around it, is a link, or is another output; BadInput: an output is something else than a file, a folder is
+             not empty, or nothing can be written there
     """
-    inputs = [Path(shard.place) for shard in source.shards if shard.store is None]
+    inputs = [Path(shard.place) for shard in source.shards if shard.store is None] + list(read)
     root = Path(source.address) if not source.single and Path(source.address).is_dir() else None
     seen: list[str] = []
     for output in [*places, *folders]:
