@@ -46,7 +46,7 @@ def page(summary: Summary, tally: Tally) -> str:
     parts = [
         f"<h1>{headline}</h1>{alarm}",
         _table(("reason", "rows rejected"), [(reason, n) for reason, n in summary.reasons.items()], "Reasons"),
-        _table(("reason", "rows kept unjudged"), list(summary.unjudged.items()), "Rows that were not judged"),
+        _table(("reason", "rows kept"), list(summary.unjudged.items()), "Rows kept without or against the verdict"),
         _classes(summary),
         _worst(tally),
         _table(("", ""), facts, "Where this comes from"),

@@ -59,7 +59,7 @@ class Summary:
 
     rows, kept, rejected  numbers of rows; rows = kept + rejected
     reasons               rows rejected for each cause
-    unjudged              rows kept without a verdict, for each cause
+    unjudged              rows kept without a verdict, or against it by hand, for each cause
     classes               rows and rows rejected of each class, in the order of the class names
     against               of each class: rows judged and dropped, by the class that most voters say, or by TRIGGER
     columns               which columns were looked at

@@ -87,7 +87,7 @@ class Tally:
     """What the pass counted.
 
     reasons    rows rejected for each cause
-    unjudged   rows kept without a verdict, for each cause
+    unjudged   rows kept without a verdict, or against it by hand, for each cause
     classes    rows and rejected rows of each class
     named      of each class: rows judged that bear it, rows of which it is named by voters that had not seen them, both
     against    of each class: rows that were judged and rejected, by the class that most voters say, or by TRIGGER

@@ -53,7 +53,7 @@ def test_decisions_afterwards_and_in_one_go_come_to_the_same(judged, tmp_path):
     done = run("apply", folder / "in.parquet", tmp_path / "a", "--manifest", folder / "manifest", *others,
                tmp_path / "ra", "--json", "--quiet")  # fmt: skip
     assert done.exit_code == 0, done.output
-    manifest = ("--manifest", tmp_path / "m")
+    manifest = ("--manifest", tmp_path / "m", "--report", tmp_path / "page")
     assert (
         run("filter", folder / "in.parquet", tmp_path / "b", *others, tmp_path / "rb", *manifest, *quick).exit_code == 0
     )
@@ -66,6 +66,8 @@ def test_decisions_afterwards_and_in_one_go_come_to_the_same(judged, tmp_path):
     before, after = (pq.read_table(path).to_pandas() for path in (folder / "manifest", tmp_path / "m"))
     assert 7 in small.WRONG and not before.keep[7] and before.keep[8]
     assert list(after.reason[[7, 8]]) == ["kept by hand: seen, fine", "dropped by hand"]
+    page = (tmp_path / "page").read_text()
+    assert "kept by hand" in page and "dropped by hand" in page
     assert list(after.cause[[7, 8]]) == ["kept by hand", "dropped by hand"]
     same = [name for name in before.columns if name not in ("keep", "reason", "cause")]
     assert after[same].equals(before[same]) and after.drop([7, 8]).equals(before.drop([7, 8]))
