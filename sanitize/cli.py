@@ -123,6 +123,13 @@ def filter_command(
         typer.Option(metavar="PATH", help="Where file, row, keep, reason, suspicion and votes of every row go."),
     ] = None,
     report: Annotated[Path | None, typer.Option(metavar="PATH", help="Where a page about the outcome goes.")] = None,
+    summary_at: Annotated[
+        Path | None,
+        typer.Option(
+            "--summary", metavar="PATH", help="Where the summary goes as JSON, beyond a limit and of a dry run, too."
+        ),
+    ] = None,
+    timings: Annotated[bool, typer.Option("--timings", help="Seconds in the --summary, too.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write no rows: tell what would happen.")] = False,
     max_removed: Annotated[
         float | None,
@@ -232,6 +239,8 @@ def filter_command(
             pred_probs=pred_probs,
             voters=voters,
             report=report,
+            summary=summary_at,
+            timings=timings,
             save_voters=save_voters,
             split=split,
             resume=resume,

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from typing import Any
 
 import pyarrow as pa
 
+import sanitize
 from sanitize.code_version import code_version
 from sanitize.data.shards import Source, find_shards
 from sanitize.errors import BadInput, BadParams, MendableError
@@ -23,13 +25,13 @@ from sanitize.filter_memory import Memory
 from sanitize.filter_options import Options
 from sanitize.filter_page import write_page
 from sanitize.filter_pass import Drafts, provenance, run_pass
-from sanitize.filter_summary import Seen, Summary, Unreadable
+from sanitize.filter_summary import SCHEMA_VERSION, Seen, Summary, Unreadable
 from sanitize.filter_tally import Tally
 from sanitize.filtering import Steps, no_steps
+from sanitize.io.atomic import atomic_write
 from sanitize.io.destinations import local_path, refuse_outputs, refuse_suffix
 from sanitize.io.digests import code_of
 from sanitize.io.digests import digest as digest_of
-from sanitize.io.remote import is_remote
 from sanitize.io.transaction import Transaction
 from sanitize.overrides import read_overrides
 from sanitize.panel import FILE, load_panel
@@ -40,6 +42,7 @@ from sanitize.scratch import Remembered
 from sanitize.signal import refuse_unlike_fitted
 
 TENTHS = 10
+ADDRESS = re.compile(r"[A-Za-z][\w+.-]+:/")  # also where a Path has made one of two slashes
 FITS = "fits"  # folder of the results of single learners
 
 
@@ -90,7 +93,8 @@ def filter_file(
         if finished is None:
             refuse_outputs(
                 shards,
-                [place for name, place in places.items() if name not in rows_at or shards.single],
+                [place for name, place in places.items() if name not in rows_at or shards.single]
+                + ([] if options.summary is None else [local_path(str(options.summary))]),
                 [] if shards.single else list(rows_at.values()),
                 [*options.overrides, *([] if options.pred_probs is None else [options.pred_probs])],
             )
@@ -100,10 +104,16 @@ def filter_file(
         key = _key(params, options, digest, places)
         if finished is not None:
             if finished["key"] == key:
-                return replace(Summary.of_json(finished["summary"]), seconds=time.monotonic() - began)
+                done = replace(Summary.of_json(finished["summary"]), seconds=time.monotonic() - began)
+                return _noted(done, params, options)
             raise BadInput(
                 f"{next(iter(places.values()))}: now holds the outcome of another input, other parameters or another "
                 f"version, whose run was killed at its end; filter without --resume"
+            )
+        if options.summary is not None:  # or one of before would pass for this run's, were it killed
+            _write(
+                Path(local_path(str(options.summary))),
+                {"schema_version": SCHEMA_VERSION, "error": "the run has not ended"},
             )
         staging.keep = options.resume
         told = staging.begin(key, options.resume)
@@ -138,7 +148,7 @@ def filter_file(
             done = _summary(shards, found, tally, options, parameters, digest, bool(rows_at), began)
             if done.exceeded and not options.force:
                 _tell_kept(staging, tell)
-                return replace(done, written=False)
+                return _noted(replace(done, written=False), params, options)
             if "voters" in draft:
                 assert found.panel is not None
                 found.panel.save(draft["voters"])
@@ -157,7 +167,22 @@ def filter_file(
             staging.keep = staging.keep and memory.fitted if known else staging.lasting
             _tell_kept(staging, tell)
             raise
-    return replace(done, seconds=time.monotonic() - began)
+    return _noted(replace(done, seconds=time.monotonic() - began), params, options)
+
+
+def _noted(done: Summary, params: Params, options: Options) -> Summary:
+    """The summary, which is then in its file, too. BadInput: it cannot be written; all outputs are in place."""
+    if options.summary is not None:
+        document = {**done.as_json(), "version": sanitize.__version__, "seed": params.seed}
+        if not options.timings:
+            del document["seconds"]
+        _write(Path(local_path(str(options.summary))), document)
+    return done
+
+
+def _write(place: Path, document: Mapping[str, Any]) -> None:
+    with atomic_write(place) as (draft,):
+        draft.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def _tell_kept(staging: Transaction, tell: Callable[[str], None]) -> None:
@@ -273,8 +298,13 @@ def _refuse_options(kept: str | Path | None, rejected: str | Path | None, params
                 raise BadParams(
                     f"--voters and {name} are given; voters fitted before bring this with them, leave it out"
                 )
-    if options.report is not None and is_remote(local_path(str(options.report))):
-        raise BadParams(f"--report is {options.report}; must be a local file")
+    for place, name in ((options.report, "--report"), (options.summary, "--summary")):
+        if place is not None and ADDRESS.match(local_path(str(place))):
+            raise BadParams(f"{name} is {place}; must be a local file")
+    if options.summary is not None and options.summary.suffix.lower() != ".json":
+        raise BadParams(f"--summary is {options.summary}; what is written there is JSON: name it *.json")
+    if options.timings and options.summary is None:
+        raise BadParams("--timings is given without --summary; name where the summary goes, or leave it out")
 
 
 def _refuse_suffixes(

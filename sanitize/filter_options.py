@@ -17,6 +17,8 @@ NO_VERDICT = {
     "force",
     "dry_run",
     "report",
+    "summary",
+    "timings",
     "save_voters",
     "resume",
 }
@@ -60,6 +62,8 @@ class Options:
     pred_probs    file of somebody's own out-of-sample class probabilities: one more voter
     voters        folder of voters fitted before, which are then used and none are fitted
     report        where a page about the outcome goes; None = nowhere
+    summary       local file where the summary goes, also beyond a limit and of a dry run; None = nowhere
+    timings       whether it has the seconds, without which the same outcome is the same bytes
     save_voters   folder where the voters go; None = nowhere
     split         the split whose files are taken, where the input's names tell several
     overrides     files of people's decisions, which win over all verdicts: see `overrides.read_overrides`
@@ -77,6 +81,8 @@ class Options:
     pred_probs: Path | None = None
     voters: Path | None = None
     report: Path | None = None
+    summary: Path | None = None
+    timings: bool = False
     save_voters: Path | None = None
     split: str | None = None
     overrides: tuple[Path, ...] = ()

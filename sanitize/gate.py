@@ -27,7 +27,7 @@ CLASS = "class:"
 KEYS_SHOWN = 12
 MOST_BYTES = 64 << 20
 EXAMPLE = "such as 'removed>0.05'"
-AGAIN = "make it with `sanitize filter … --json > summary.json`, and only pass what a run that ended has written"
+AGAIN = "make it with `sanitize filter … --summary summary.json`, by a run that ends"
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ NAME_SHOWN = 200  # characters of a class's name: data chose it
 def gate_command(
     summary: Annotated[
         Path,
-        typer.Argument(metavar="SUMMARY", help="The document of `sanitize filter --json`, or reports/metrics.json."),
+        typer.Argument(metavar="SUMMARY", help="What `sanitize filter --summary` wrote, or reports/metrics.json."),
     ],
     fail_on: Annotated[
         list[str] | None,

@@ -72,6 +72,46 @@ def test_a_class_that_loses_more_than_its_limit(source, voters, tmp_path):
     assert wrong.exit_code == 2 and "--max-removed-class is 1.5; must be a number in [0, 1]" in wrong.stderr
 
 
+def test_the_summary_is_there_whatever_comes_out(source, voters, tmp_path):
+    place = tmp_path / "s.json"
+    given = [source, tmp_path / "kept", "--voters", voters, "--summary", place]
+    done = command(*given)
+    first, said = place.read_bytes(), json.loads(done.stdout)
+    assert done.exit_code == 0 and json.loads(first).keys() - said.keys() == {"version", "seed"}
+    both = {**json.loads(first), "seconds": said["seconds"]}
+    assert {name: both[name] for name in said} == said
+    assert command(*given).exit_code == 0 and place.read_bytes() == first
+    assert command(*given, "--timings").exit_code == 0 and json.loads(place.read_bytes())["seconds"] > 0
+    assert command(*given, "--dry-run").exit_code == 0 and json.loads(place.read_bytes())["written"] is False
+    (tmp_path / "kept").unlink()
+    beyond = command(*given, "--max-removed", "0.03")
+    assert beyond.exit_code == 1 and json.loads(place.read_bytes())["limit_exceeded"] is True
+    assert names(tmp_path) == ["in.parquet", "s.json"]
+
+
+def test_a_run_that_fails_leaves_no_summary_that_passes(source, voters, tmp_path):
+    place = tmp_path / "s.json"
+    given = [source, tmp_path / "kept", "--summary", place]
+    assert command(*given, "--voters", voters).exit_code == 0
+    assert CliRunner().invoke(app, ["gate", str(place)]).exit_code == 0
+    assert command(*given, "--voters", tmp_path / "none").exit_code == 3
+    done = CliRunner().invoke(app, ["gate", str(place)])
+    assert done.exit_code == 3 and "is of a run that failed: the run has not ended" in done.stderr
+
+
+def test_where_no_summary_goes(source, voters, tmp_path):
+    given = [source, tmp_path / "k", "--voters", voters, "--rejected", tmp_path / "r"]
+    for more in (
+        ["--summary", tmp_path / "s.csv"],
+        ["--summary", "s3://b/s.json"],
+        ["--timings"],
+        ["--report", "s3://b/p"],
+    ):
+        assert command(*given, *more).exit_code == 2
+    same = command(*given, "--manifest", tmp_path / "m.json", "--summary", tmp_path / "m.json")
+    assert same.exit_code == 2 and names(tmp_path) == ["in.parquet"]
+
+
 def test_at_the_limit_all_is_well(source, voters, tmp_path):
     done = command(source, tmp_path / "kept", "--voters", voters, "--max-removed", repr(WRONG_PART))
     assert done.exit_code == 0
