@@ -112,7 +112,7 @@ def filter_file(
             )
         if options.summary is not None:  # or one of before would pass for this run's, were it killed
             _write(
-                Path(local_path(str(options.summary))),
+                options.summary,
                 {"schema_version": SCHEMA_VERSION, "error": "the run has not ended"},
             )
         staging.keep = options.resume
@@ -176,12 +176,12 @@ def _noted(done: Summary, params: Params, options: Options) -> Summary:
         document = {**done.as_json(), "version": sanitize.__version__, "seed": params.seed}
         if not options.timings:
             del document["seconds"]
-        _write(Path(local_path(str(options.summary))), document)
+        _write(options.summary, document)
     return done
 
 
 def _write(place: Path, document: Mapping[str, Any]) -> None:
-    with atomic_write(place) as (draft,):
+    with atomic_write(local_path(str(place))) as (draft,):
         draft.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
