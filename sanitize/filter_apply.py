@@ -104,10 +104,11 @@ def apply_manifest(
     places = [local_path(str(place)) for place in (kept, rejected) if place is not None]
     refuse_outputs(shards, places if shards.single else [], [] if shards.single else places, [manifest, *overrides])
     stamps, digest = shards.stamps(), shards.sha256()
-    judge, about = _recorded(manifest, shards, digest)
+    judge, parameters = _recorded(manifest, shards, digest)
     decisions = read_overrides(overrides, shards)
-    decided = json.dumps([about["parameters_sha256"], [digest_of(path) for path in overrides]])
-    parameters = hashlib.sha256(decided.encode()).hexdigest() if overrides else about["parameters_sha256"]
+    if overrides:
+        decided = json.dumps([parameters, [digest_of(path) for path in overrides]])
+        parameters = hashlib.sha256(decided.encode()).hexdigest()
     with Transaction(places) as staging:
         staging.begin({"input": digest, "parameters": parameters}, False)
         drafts = Drafts(staging.drafts[0], staging.drafts[1] if rejected is not None else None, None)
@@ -129,8 +130,8 @@ def apply_manifest(
     return Applied(tally.rows, tally.rows - tally.rejected, tally.rejected, reasons, by_hand, digest, parameters)
 
 
-def _recorded(path: Path, source: Source, digest: str) -> tuple[Recorded, dict[str, str]]:
-    """A manifest's verdicts, and where they come from. BadInput: no manifest, or one of another input."""
+def _recorded(path: Path, source: Source, digest: str) -> tuple[Recorded, str]:
+    """A manifest's verdicts, and the SHA-256 of their parameters. BadInput: no manifest, or one of another input."""
     table = read_arrow(path, allow_empty=True)
     for field in MANIFEST:
         if table.column_names.count(field.name) != 1 or table.schema.field(field.name).type != field.type:
@@ -159,7 +160,7 @@ def _recorded(path: Path, source: Source, digest: str) -> tuple[Recorded, dict[s
     keep_N = table["keep"].to_numpy(zero_copy_only=False)
     named_N = np.full(len(table), UNJUDGED, np.int64)
     verdicts = Verdicts(keep_N, reason_N, suspicion_N, vote_N, support_N, agreement_N, voters_N, label_N, named_N)
-    return Recorded(verdicts, classes, labels), {"parameters_sha256": parameters}
+    return Recorded(verdicts, classes, labels), parameters
 
 
 def _refuse_other_rows(path: Path, table: pa.Table, source: Source) -> None:

@@ -129,11 +129,10 @@ def failures(document: Mapping[str, Any], conditions: Sequence[Condition], origi
     if document.get("limit_exceeded"):
         found.append(Failure("the run's own limit is exceeded", "limit", 1.0))
     for one in conditions:
-        names = [name for name in known if fnmatchcase(name, one.name)] if one.name.startswith(CLASS) else [one.name]
-        if one.name in known:
-            names = [one.name]  # a class whose name looks like a pattern
-        missing = [name for name in names if name not in known]
-        if missing or not names:
+        names = [one.name] if one.name in known else []  # also a class whose name looks like a pattern
+        if not names and one.name.startswith(CLASS):
+            names = [name for name in known if fnmatchcase(name, one.name)]
+        if not names:
             shown = ", ".join(list(known)[:KEYS_SHOWN]) + (", …" if len(known) > KEYS_SHOWN else "")
             raise BadParams(f"--fail-on is {one.text!r}, but {origin} has no {one.name!r}; it has {shown}")
         beyond = [(known[name], name) for name in names if OPERATORS[one.sign](known[name], one.bound)]

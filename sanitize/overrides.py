@@ -65,7 +65,7 @@ def read_overrides(files: Sequence[Path], source: Source) -> Overrides:
     for path in files:
         for where, line in _lines(path):
             file, position = _place(line, where, first_of)
-            verdict, note = (line.get("verdict") or "").strip(), (line.get("note") or "").strip()
+            verdict, note = line["verdict"].strip(), line.get("note", "").strip()
             if verdict not in WORDS:
                 raise BadInput(f"{where}: verdict is {verdict!r}; must be keep or drop")
             if len(note) > LONGEST_NOTE:
