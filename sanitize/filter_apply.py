@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from sanitize.data.parquet import read_arrow
 from sanitize.data.shards import Shard, Source, find_shards
 from sanitize.data.table import IntArray
 from sanitize.errors import BadInput
+from sanitize.evidence.groups import UNGROUPED
 from sanitize.filter_memory import Memory
 from sanitize.filter_pass import MANIFEST, PROVENANCE, Drafts, provenance, run_pass
 from sanitize.filter_tally import BY_HAND, UNJUDGED, Verdicts, shown
@@ -28,6 +30,7 @@ from sanitize.overrides import read_overrides
 
 SCHEMA_VERSION = 1
 NEVER_NULL = ("row", "keep", "reason", "file")
+ID = re.compile(r"G[1-9][0-9]{0,17}")  # of a group
 AGAIN = "make it anew with `sanitize filter --manifest`"
 
 
@@ -159,8 +162,22 @@ def _recorded(path: Path, source: Source, digest: str) -> tuple[Recorded, str]:
     reason_N = table["reason"].to_numpy(zero_copy_only=False)
     keep_N = table["keep"].to_numpy(zero_copy_only=False)
     named_N = np.full(len(table), UNJUDGED, np.int64)
-    verdicts = Verdicts(keep_N, reason_N, suspicion_N, vote_N, support_N, agreement_N, voters_N, label_N, named_N)
+    group_N = _numbers(table["group"], path)
+    verdicts = Verdicts(
+        keep_N, reason_N, suspicion_N, vote_N, support_N, agreement_N, voters_N, label_N, named_N, group_N
+    )
     return Recorded(verdicts, classes, labels), parameters
+
+
+def _numbers(column: pa.ChunkedArray, path: Path) -> IntArray:
+    """The numbers of groups from their ids, int64 [N]. BadInput: another text."""
+    place_N, names = _places(column)
+    for name in names:
+        if not ID.fullmatch(name):
+            raise BadInput(f"{path}: column 'group' holds {name!r}; must be G1, G2, … or null; {AGAIN}")
+    number_G = np.array([*(int(name[1:]) for name in names), UNGROUPED], np.int64)
+    found: IntArray = number_G[place_N]  # UNJUDGED is the last place
+    return found
 
 
 def _refuse_other_rows(path: Path, table: pa.Table, source: Source) -> None:
