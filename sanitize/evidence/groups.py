@@ -3,6 +3,7 @@
 # N rows, C classes
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
@@ -60,6 +61,13 @@ class RowGroup(BaseModel):
 def id_of(number: int) -> str:
     """A group's id from its number."""
     return f"G{number}"
+
+
+def number_of(group: str) -> int:
+    """A group's number from its id. ValueError: no id."""
+    if not re.fullmatch("G[1-9][0-9]{0,17}", group):
+        raise ValueError(f"{group!r}; must be G1, G2, …")
+    return int(group[1:])
 
 
 def confused_with(says: str | None) -> str:
