@@ -36,7 +36,8 @@ def damaged(path, rows):
 def test_more_than_a_twentieth_of_unreadable_rows_is_no_success(voters, tmp_path, rows, exceeded, rule):
     done = scored(damaged(tmp_path / "in", rows), tmp_path, voters, rules=Rules(on_bad_row=rule))
     assert (done.unreadable.rows, done.exceeded, done.written) == (rows, exceeded, not exceeded)
-    assert (tmp_path / "kept").exists() == (tmp_path / "manifest").exists() == (not exceeded)
+    assert (tmp_path / "kept").exists() == (not exceeded) and (tmp_path / "manifest").exists()
+    assert (done.outputs["kept"] is None) == exceeded and done.outputs["rejected"].rows == done.rejected
     if exceeded:
         message = done.limits[0]
         assert f"{rows} of 120 rows cannot be read, more than --max-unreadable 0.05 of all; " in message
