@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -23,27 +22,28 @@ from sanitize.execution import OrderedMap, usable_cores
 from sanitize.filter_fit import Found, fit_judge, take_panel
 from sanitize.filter_memory import Memory
 from sanitize.filter_options import Options
-from sanitize.filter_page import write_page
 from sanitize.filter_pass import Drafts, provenance, run_pass
 from sanitize.filter_summary import SCHEMA_VERSION, Seen, Summary, Unreadable
 from sanitize.filter_tally import Tally
 from sanitize.filtering import Steps, no_steps
 from sanitize.io.atomic import atomic_write
-from sanitize.io.destinations import local_path, refuse_outputs, refuse_suffix
+from sanitize.io.destinations import local_path, refuse_address, refuse_outputs, refuse_suffix
 from sanitize.io.digests import code_of
 from sanitize.io.digests import digest as digest_of
 from sanitize.io.transaction import Transaction
+from sanitize.manifest_file import read_manifest
 from sanitize.overrides import read_overrides
 from sanitize.panel import FILE, load_panel
 from sanitize.params import Params
+from sanitize.report.review_page import build_page
 from sanitize.runtime.limits import limit_of
 from sanitize.runtime.processor import processor
 from sanitize.scratch import Remembered
 from sanitize.signal import refuse_unlike_fitted
 
 TENTHS = 10
-ADDRESS = re.compile(r"[A-Za-z][\w+.-]+:/")  # also where a Path has made one of two slashes
 FITS = "fits"  # folder of the results of single learners
+UNNAMED = "manifest.parquet"  # the page's manifest where none is asked for
 
 
 def filter_file(
@@ -120,7 +120,8 @@ def filter_file(
         if told:
             tell(told)
         draft = dict(zip(places, staging.drafts, strict=True))
-        drafts = Drafts(draft.get("kept"), draft.get("rejected"), draft.get("manifest"))
+        told_of = draft.get("manifest") or (staging.inside / UNNAMED if "report" in draft else None)
+        drafts = Drafts(draft.get("kept"), draft.get("rejected"), told_of)
         memory = Memory(staging.inside, shards, drafts)
         try:
             run = Remembered(map, staging.inside / FITS, tell) if staging.lasting else map
@@ -136,7 +137,6 @@ def filter_file(
                     provenance(shards, parameters, digest),
                     progress,
                     memory,
-                    pictures="report" in draft,
                     overrides=decisions,
                 )
             if options.voters is not None:
@@ -153,7 +153,8 @@ def filter_file(
                 assert found.panel is not None
                 found.panel.save(draft["voters"])
             if "report" in draft:
-                write_page(draft["report"], done, tally)
+                assert told_of is not None
+                _write_page(draft["report"], shards, told_of, manifest, options, done.limits)
             if shards.stamps() != stamps:
                 staging.keep = False
                 raise BadInput(f"{source}: has changed while it was being filtered; filter it again")
@@ -183,6 +184,16 @@ def _noted(done: Summary, params: Params, options: Options) -> Summary:
 def _write(place: Path, document: Mapping[str, Any]) -> None:
     with atomic_write(local_path(str(place))) as (draft,):
         draft.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def _write_page(
+    place: Path, source: Source, draft: Path, manifest: str | Path | None, options: Options, limits: list[str]
+) -> None:
+    """The page about what a manifest says; `draft` is that file, `manifest` what it will be called."""
+    called = Path(UNNAMED if manifest is None else str(manifest))
+    read = replace(read_manifest(draft), path=called)
+    page = build_page(source, read, image_root=options.rules.image_root, notes=limits)
+    place.write_text(page, encoding="utf-8", errors="replace")
 
 
 def _tell_kept(staging: Transaction, tell: Callable[[str], None]) -> None:
@@ -299,8 +310,8 @@ def _refuse_options(kept: str | Path | None, rejected: str | Path | None, params
                     f"--voters and {name} are given; voters fitted before bring this with them, leave it out"
                 )
     for place, name in ((options.report, "--report"), (options.summary, "--summary")):
-        if place is not None and ADDRESS.match(local_path(str(place))):
-            raise BadParams(f"{name} is {place}; must be a local file")
+        if place is not None:
+            refuse_address(local_path(str(place)), name)
     if options.summary is not None and options.summary.suffix.lower() != ".json":
         raise BadParams(f"--summary is {options.summary}; what is written there is JSON: name it *.json")
     if options.timings and options.summary is None:

@@ -94,6 +94,6 @@ def test_the_command_warns_and_a_resumed_one_too(tmp_path, files):
         ": the voters cannot tell bee from cat; probably hard rows, not poison"
     )
     assert f"WARNING {warning}" in done.stderr.splitlines()
-    assert f'<p class="alarm">{warning}.</p>' in page.read_text()
+    assert f"<bdi>{warning}</bdi>" in page.read_text()
     again = CliRunner().invoke(app, [*given, "--resume"])
     assert json.loads(again.stdout)["warnings"] == [warning]
