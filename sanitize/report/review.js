@@ -61,6 +61,19 @@
     const other = data.vote[i] >= 0 && data.vote[i] !== data.label[i];
     return said + className(data.label[i]) + (other ? `, ${data.agreement[i]} ${className(data.vote[i])}` : "");
   }
+  function marked(text, evidence) {  // what the evidence has in quotes stands out
+    const said = [...(evidence || "").matchAll(/"([^"]+)"/g)].map(found => found[1].toLowerCase());
+    const whole = text.toLowerCase(), made = bdi("");
+    let at = 0;
+    while (at < text.length) {
+      const next = said.map(one => [whole.indexOf(one, at), one.length]).filter(one => one[0] >= 0).sort((a, b) => a[0] - b[0])[0];
+      if (!next || whole.length !== text.length) break;
+      made.append(text.slice(at, next[0]), make("mark", {}, text.slice(next[0], next[0] + next[1])));
+      at = next[0] + next[1];
+    }
+    made.append(text.slice(at));
+    return made;
+  }
   function content(i, evidence) {
     if (i in data.wrong) return [make("p", { class: "wrong" }, "Cannot be shown: ", bdi(data.wrong[i]))];
     const made = [];
@@ -78,7 +91,7 @@
     const values = data.value[i] || [], list = make("dl");
     values.forEach((value, column) => {
       if (data.texts.includes(column)) {
-        made.push(make("blockquote", {}, bdi(value)));
+        made.push(make("blockquote", {}, marked(value, evidence)));
         return;
       }
       const line = make("div", {}, make("dt", {}, bdi(data.columns[column])), " ", make("dd", {}, bdi(value)));

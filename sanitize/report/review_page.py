@@ -331,10 +331,11 @@ def again(source: Source, manifest: ManifestFile) -> str:
         words += ["--preset", str(manifest.about["preset"])]
     if manifest.about.get("seed") is not None:
         words += ["--seed", str(manifest.about["seed"])]
-    if manifest.columns is not None:
-        words += ["--label", manifest.columns.label]
-        for name in manifest.columns.inputs:
-            words += ["--inputs", name]
+    known = manifest.columns
+    if known is not None:  # columns that were found need not be named; then they would count as parameters
+        rest = known.found.removeprefix(f"label column {known.label!r} as named")
+        words += ["--label", known.label] if rest != known.found else []
+        words += ["--inputs", ",".join(known.inputs)] if " as named" in rest else []
     return shlex.join([*words, "--manifest", manifest.path.name])
 
 

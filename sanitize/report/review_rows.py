@@ -227,7 +227,7 @@ def _plain(value: Any, vector: bool = False) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
     if vector and isinstance(value, list):
-        first = ", ".join(_plain(one) for one in value[:FIRST_VALUES])
+        first = ", ".join(f"{one:.4g}" if isinstance(one, float) else _plain(one) for one in value[:FIRST_VALUES])
         more = ", …" if len(value) > FIRST_VALUES else ""
         return f"{len(value):,} values: {first}{more}"
     if isinstance(value, list):
