@@ -17,13 +17,14 @@ import pyarrow.compute as pc
 from sanitize.data.shards import Shard, find_shards
 from sanitize.data.table import IntArray
 from sanitize.errors import BadInput
+from sanitize.evidence.groups import UNGROUPED, number_of
 from sanitize.filter_memory import Memory
 from sanitize.filter_pass import Drafts, provenance, run_pass
 from sanitize.filter_tally import BY_HAND, UNJUDGED, Verdicts
 from sanitize.io.destinations import local_path, refuse_outputs, refuse_suffix
 from sanitize.io.digests import digest as digest_of
 from sanitize.io.transaction import Transaction
-from sanitize.manifest_file import ManifestFile, read_manifest
+from sanitize.manifest_file import GROUP, ManifestFile, read_manifest
 from sanitize.overrides import read_overrides
 
 SCHEMA_VERSION = 1
@@ -142,7 +143,12 @@ def _recorded(manifest: ManifestFile) -> Recorded:
     reason_N = table["reason"].to_numpy(zero_copy_only=False)
     keep_N = table["keep"].to_numpy(zero_copy_only=False)
     named_N = np.full(len(table), UNJUDGED, np.int64)
-    verdicts = Verdicts(keep_N, reason_N, suspicion_N, vote_N, support_N, agreement_N, voters_N, label_N, named_N)
+    place_N, ids = _places(table[GROUP])
+    number_G = np.array([*map(number_of, ids), UNGROUPED], np.int64)
+    group_N: IntArray = number_G[place_N]  # UNJUDGED is the last place
+    verdicts = Verdicts(
+        keep_N, reason_N, suspicion_N, vote_N, support_N, agreement_N, voters_N, label_N, named_N, group_N
+    )
     return Recorded(verdicts, classes, labels)
 
 

@@ -134,7 +134,7 @@ def filter_file(
                     shards,
                     found.judge,
                     drafts,
-                    provenance(shards, parameters, digest),
+                    provenance(shards, parameters, digest, found.about(params)),
                     progress,
                     memory,
                     overrides=decisions,
@@ -226,6 +226,7 @@ def _summary(
         input_sha256=digest,
         max_removed=options.max_removed,
         max_removed_class=options.max_removed_class,
+        groups=tuple(group.as_json() for group in found.groups.described(tally.groups)),
         unreadable=Unreadable(tally.unreadable, options.max_unreadable, tally.commonest),
         written=written,
     )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Self
 
-from sanitize.filtering import TRIGGER
+from sanitize.evidence.groups import TRIGGER
 
 SCHEMA_VERSION = 1
 MUCH_OF_CLASS = 0.2  # part of a class's rows: where more of them are judged and dropped, people are warned
@@ -71,6 +71,7 @@ class Summary:
     unreadable            the rows that cannot be read, and their limit
     max_removed_class     the limit of each class, 0..1, or None
     written               whether outputs were written: not in a dry run, and not beyond the limit
+    groups                of the rejected rows, as `RowGroup.as_json` gives them
     """
 
     rows: int
@@ -89,6 +90,7 @@ class Summary:
     unreadable: Unreadable
     written: bool
     max_removed_class: float | None = None
+    groups: tuple[dict[str, Any], ...] = ()
 
     @property
     def verdict(self) -> Literal["nothing_dropped", "rows_dropped"]:
@@ -146,6 +148,7 @@ class Summary:
             "reasons": self.reasons,
             "kept_unjudged": self.unjudged,
             "classes": {name: {"rows": rows, "rejected": gone} for name, (rows, gone) in self.classes.items() if rows},
+            "groups": list(self.groups),
             "label_column": self.columns.label,
             "input_columns": list(self.columns.inputs),
             "modality": self.columns.modality,
@@ -174,7 +177,9 @@ class Summary:
         columns = Seen(seen["label"], tuple(seen["inputs"]), seen["modality"], seen["found"], seen["expected"])
         classes = {name: (counts[0], counts[1]) for name, counts in plain["classes"].items()}
         unreadable = Unreadable(**plain["unreadable"])
-        return cls(**{**plain, "columns": columns, "classes": classes, "unreadable": unreadable})
+        return cls(
+            **{**plain, "columns": columns, "classes": classes, "unreadable": unreadable, "groups": (*plain["groups"],)}
+        )
 
 
 def class_warnings(classes: Mapping[str, tuple[int, int]], against: Mapping[str, Mapping[str, int]]) -> list[str]:

@@ -16,6 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from sanitize.data.parquet import read_arrow
 from sanitize.data.shards import Source
 from sanitize.errors import BadInput
+from sanitize.evidence.base import NOTHING
+from sanitize.evidence.groups import confused_with, number_of
 from sanitize.filter_pass import MANIFEST, PROVENANCE
 from sanitize.filter_tally import shown
 
@@ -30,7 +32,7 @@ class Group(BaseModel):
     """Rows that were dropped together.
 
     id        as the column `group` has it
-    rows      how many rows were dropped with it
+    rows      how many rows of the manifest are dropped with it
     label     their given class
     says      the class that they look like; None = several
     cause     as in the reasons, or "confused with CLASS"
@@ -80,7 +82,7 @@ class ManifestFile:
     table              the columns of `filter_pass.MANIFEST`, `group` among them; null throughout where it had none
     input_sha256       of the input, as `Source.sha256`
     parameters_sha256  of what decided
-    groups             in the order of the file; empty for manifests of earlier versions
+    groups             those with rows, by number; empty for manifests of earlier versions
     columns            which columns were looked at; None likewise
     image_shape        height, width and channels of images as the filter saw them; None likewise, or no images
     about              all of the metadata
@@ -126,7 +128,7 @@ def read_manifest(path: Path) -> ManifestFile:
     table = read_arrow(path, allow_empty=True)
     if GROUP not in table.column_names:
         table = table.append_column(pa.field(GROUP, pa.string()), pa.nulls(len(table), pa.string()))
-    for field in [*(field for field in MANIFEST if field.name != GROUP), pa.field(GROUP, pa.string())]:
+    for field in MANIFEST:
         if table.column_names.count(field.name) != 1 or table.schema.field(field.name).type != field.type:
             raise BadInput(f"{path}: has no column {field.name!r} of type {field.type}; {AGAIN}")
         nulls = table[field.name].null_count
@@ -146,16 +148,42 @@ def read_manifest(path: Path) -> ManifestFile:
         ) from error
     for group in known.groups:
         _refuse_region(path, group, known.image_shape)
+    groups = _counted(path, table, known.groups)
     return ManifestFile(
         path=path,
         table=table,
         input_sha256=known.input_sha256,
         parameters_sha256=known.parameters_sha256,
-        groups=known.groups,
+        groups=groups,
         columns=known.columns,
         image_shape=known.image_shape,
         about=about,
     )
+
+
+def _counted(path: Path, table: pa.Table, known: list[Group]) -> list[Group]:
+    """The groups of the table's rows, with the number of rows of each.
+
+    Groups that are not known, of two classes that no row was dropped for when voters were fitted, are described by
+    their first row.
+    """
+    ids = table[GROUP].combine_chunks().drop_null()
+    described = {group.id: group for group in known}
+    found = []
+    for counts in ids.value_counts().to_pylist():
+        name, rows = counts["values"], counts["counts"]
+        try:
+            number = number_of(name)
+        except ValueError as error:
+            raise BadInput(f"{path}: column {GROUP!r} holds {error}; {AGAIN}") from error
+        group = described.get(name)
+        if group is None:
+            first = table.slice(pc.index(table[GROUP], name).as_py(), 1).to_pylist()[0]
+            label, vote = first["label"] or "", first["vote"]
+            says = None if vote == label else vote
+            group = Group(id=name, rows=rows, label=label, says=says, cause=confused_with(says), evidence=NOTHING)
+        found.append((number, group.model_copy(update={"rows": rows})))
+    return [group for _, group in sorted(found, key=lambda pair: pair[0])]
 
 
 def _refuse_region(path: Path, group: Group, shape: tuple[int, int, int] | None) -> None:

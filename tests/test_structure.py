@@ -21,7 +21,7 @@ LEFT_TO_RIGHT = [  # what stands together in a line does not import each other
     ("params", "execution", "progress", "exit_codes"),
     ("command_options",),
     ("data",),
-    ("scratch",),
+    ("scratch", "evidence"),
     ("resume", "watched"),
     ("attacks", "learners"),
     ("ispl",),
