@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sanitize.data.shards import find_shards
+from sanitize.evidence.groups import UNGROUPED
 from sanitize.filter_pass import PROVENANCE, ManifestSink, manifest_rows, provenance
 from sanitize.filter_tally import Verdicts
 
@@ -59,7 +60,8 @@ def made(source: Path, path: Path, label_N: np.ndarray, names: Sequence[str], dr
     vote_N = np.where(keep_N, label_N, (label_N + 1) % len(names))
     count_N = np.full(rows, 16)
     support_N, agreement_N = np.where(keep_N, 15, 2), np.where(keep_N, 15, 13)
-    found = Verdicts(keep_N, reason_N, suspicion_N, vote_N, support_N, agreement_N, count_N, label_N, vote_N)
+    group_N = np.full(rows, UNGROUPED)
+    found = Verdicts(keep_N, reason_N, suspicion_N, vote_N, support_N, agreement_N, count_N, label_N, vote_N, group_N)
     with ManifestSink(path, provenance(shards, "0" * 64, shards.sha256())("manifest")) as sink:
         sink.add(manifest_rows(shards.shards[0].name, 0, found, names, names))
     return path

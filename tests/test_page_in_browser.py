@@ -228,9 +228,9 @@ def test_hostile_values_do_nothing(browser, tmp_path):
     source = folder / "<img src=x onerror=alert(3)>.parquet"
     pq.write_table(table, source)
     manifest = made(source, tmp_path / "m", label_N, names, range(40))
-    group = {**GROUP, "id": bad, "label": names[0], "says": names[1], "evidence": bad, "cause": bad, "region": None}
+    group = {**GROUP, "label": names[0], "says": names[1], "evidence": bad, "cause": bad, "region": None}
     columns = {"label": "label", "inputs": ["text"], "modality": "text", "found": bad}
-    rewritten(manifest, groups=[group], members={bad: [0, 3]}, columns=columns, preset=bad, seed=bad)
+    rewritten(manifest, groups=[group], members={"G1": [0, 3]}, columns=columns, preset=bad, seed=bad)
     page = browser.page(written(tmp_path, source, manifest).as_uri())
     page.wait("document.documentElement.dataset.ready === 'yes'")
     assert page.evaluate("document.querySelectorAll('img, script').length") == 3

@@ -210,9 +210,9 @@ def test_several_files_and_hostile_names(tmp_path):
     pq.write_table(whole, tmp_path / "whole.parquet")
     manifest = made(tmp_path / "whole.parquet", tmp_path / "m", label_N, names, [100, 5])
     places = {"file": [file] * 70 + ["z.parquet"] * 50, "row": [*range(70), *range(50)]}
-    group = {**GROUP, "label": names[2], "says": names[0], "evidence": bad, "cause": bad, "region": None, "id": bad}
+    group = {**GROUP, "label": names[2], "says": names[0], "evidence": bad, "cause": bad, "region": None}
     source = find_shards(folder)
-    rewritten(manifest, groups=[group], members={bad: [5]}, values=places, input_sha256=source.sha256(), preset=bad,
+    rewritten(manifest, groups=[group], members={"G1": [5]}, values=places, input_sha256=source.sha256(), preset=bad,
               columns=of_columns("text"))  # fmt: skip
     found = read_manifest(manifest)
     found.refuse_other_input(source, source.sha256())
@@ -222,7 +222,7 @@ def test_several_files_and_hostile_names(tmp_path):
     data = page_data(page)
     assert [data["files"][place] for place in data["file"][:2]] == ["z.parquet", file] and data["row"][:2] == [30, 5]
     assert data["value"][1] == [f"{bad} words 5"] and data["classes"][data["label"][1]] == names[2]
-    assert data["groups"] == [bad] and data["group"][:2] == [-1, 0]
+    assert data["groups"] == ["G1"] and data["group"][:2] == [-1, 0]
 
 
 def test_many_pictures_stay_below_5_mb(tmp_path):

@@ -13,9 +13,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sanitize.data.table import IntArray
+from sanitize.evidence.groups import TRIGGER
 from sanitize.filter_summary import class_warnings
 from sanitize.filter_tally import BY_HAND
-from sanitize.filtering import KEPT, TRIGGER
+from sanitize.filtering import KEPT
 from sanitize.manifest_file import ManifestFile
 from sanitize.report.words import count, percent
 
