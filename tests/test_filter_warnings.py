@@ -79,7 +79,7 @@ def test_rows_are_counted_by_what_is_said_of_them():
     whole = Tally()
     for start in (0, 6):
         tally = Tally()
-        count_batch(tally, found, ["a", "b"], ["a", "b"], "f", 0, start, lambda row: None)
+        count_batch(tally, found, ["a", "b"], ["a", "b"], "f", start)
         whole.add(tally)
     assert whole.against == {"a": {"b": 2, TRIGGER: 2}, "b": {"a": 2}}
 

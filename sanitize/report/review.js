@@ -238,8 +238,12 @@
   document.querySelectorAll(".group-card").forEach(card => {
     const group = Number(card.dataset.group), members = dropped.filter(i => data.group[i] === group);
     const how = { evidence: card.querySelector("p").textContent, brief: true };
-    fill(card.querySelector(".members"), members.slice(0, about.members), how);
-    fill(card.querySelector(".beside"), data.beside[group], how);
+    const show = () => {
+      fill(card.querySelector(".members"), members.slice(0, about.members), how);
+      fill(card.querySelector(".beside"), data.beside[group], how);
+    };
+    if (card.open) show();
+    else card.addEventListener("toggle", show, { once: true });
     const all = card.querySelector(".all-of-group");
     for (const word of WORDS) {
       const box = make("input", { type: "checkbox", "data-verdict": word });
@@ -251,9 +255,9 @@
         box.indeterminate = so > 0 && so < members.length;
       });
     }
-    const show = make("button", { type: "button" }, `show all ${several(members.length, "row")} in the list`);
-    show.addEventListener("click", () => choose({ group: String(group) }));
-    all.append(show);
+    const listing = make("button", { type: "button" }, `show all ${several(members.length, "row")} in the list`);
+    listing.addEventListener("click", () => choose({ group: String(group) }));
+    all.append(listing);
   });
   fill(find("suspects"), data.suspects);
   if (!data.suspects.length) find("suspects").replaceWith(make("p", {}, "No row was kept."));
@@ -336,7 +340,7 @@
     }
   }
   function move(step) {
-    const all = [...document.querySelectorAll(".entry")];
+    const all = [...document.querySelectorAll(".entry")].filter(one => one.offsetParent);
     let at = current?.isConnected ? all.indexOf(current) + step : -1;
     if (at < 0) at = current?.isConnected ? 0 : Math.max(0, all.findIndex(one => one.getBoundingClientRect().bottom > 0));
     const last = step > 0 && current?.parentElement === find("gallery")?.lastElementChild;

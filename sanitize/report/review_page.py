@@ -37,6 +37,7 @@ SHOWN_KEPT = 60  # the most suspicious kept rows
 BESIDE = 6  # kept rows beside a group's
 MEMBERS = 12  # of a group, before one asks for more
 SHOWN_GROUPS = 60  # groups with a card
+OPEN_GROUPS = 4  # of these, weak ones whose card is open
 LADDER = ((50_000, 400), (50_000, 160), (50_000, 60), (50_000, 20), (20_000, 20), (8_000, 20), (2_000, 20), (500, 20))
 LONGEST_NAME = 120  # characters of a class
 HOPED = 4  # values are so many times shorter than the longest that is allowed, at best
@@ -294,6 +295,7 @@ def _page(
         "facts": facts,
         "notes": notes,
         "groups": list(zip(groups[:SHOWN_GROUPS], rows.drawn, strict=True)),
+        "open_groups": OPEN_GROUPS,
         "more_groups": groups[SHOWN_GROUPS:],
         "pairs": facts.pairs[:SHOWN_PAIRS],
         "more_pairs": max(0, len(facts.pairs) - SHOWN_PAIRS),
