@@ -78,9 +78,6 @@ class Recorded:
         """See `filter_pass.Judge`."""
         return self.verdicts.part(first, batch.num_rows)
 
-    def picture(self, batch: pa.RecordBatch, row: int) -> None:
-        """No picture: nothing is looked at."""
-
 
 def apply_manifest(
     source: str | Path,

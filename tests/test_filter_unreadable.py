@@ -106,7 +106,7 @@ def test_the_commonest_cause_is_told_without_its_values():
         keep, np.array(reasons, object), np.full(5, np.nan), none, none, none, none, np.array([0, -1, -1, -1, 0]), none
     )
     for first in (0, 5):
-        count_batch(tally, found, ["a"], ["a"], "f", first, first, lambda row: None)
+        count_batch(tally, found, ["a"], ["a"], "f", first)
     assert tally.unreadable == 6
     assert tally.commonest == "4 of them like f, row 1: is 'a', no class"
     assert tally.reasons == Counter({"unreadable": 4, "outvoted": 2})
