@@ -39,4 +39,6 @@ bench: $(STAMP)
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[pipeline,report,test,peers]'
+	@# Tests of pages want a browser; without one they are left out, and say so.
+	-command -v chromium || test "$$(id -u)" -ne 0 || { apt-get update -qq && apt-get install -y -qq chromium; }
 	touch $@

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 
 EXCEEDED = 1
 SHOWN = 30  # classes that the summary lists
+SHOWN_GROUPS = 10
 
 app = typer.Typer(
     add_completion=False,
@@ -318,6 +319,13 @@ def _tell(summary: Summary, source: str, places: Mapping[str, object], dry_run: 
         *(f"  {rows} {reason}" for reason, rows in summary.reasons.items()),
         *(f"  {rows} kept, {reason}" for reason, rows in summary.unjudged.items()),
     ]
+    lines += [
+        f"  {group['id']}  {group['rows']} rows of {group['label']}, look like {group['says'] or 'other classes'}"
+        f"; {group['strength']}: {group['evidence']}"
+        for group in summary.groups[:SHOWN_GROUPS]
+    ]
+    if len(summary.groups) > SHOWN_GROUPS:
+        lines.append(f"  and {len(summary.groups) - SHOWN_GROUPS} more groups")
     dropped = [f"{name}: {n} of {rows}" for name, (rows, n) in summary.classes.items() if n]
     if dropped:
         more = f" and {len(dropped) - SHOWN} more classes" if len(dropped) > SHOWN else ""

@@ -23,6 +23,8 @@ from numpy.typing import NDArray
 from sanitize.common_features import Rows, Rule, find_cluster, for_new_rows, scaled
 from sanitize.data.seeds import stream
 from sanitize.data.table import BoolArray, FloatArray, IntArray, Table
+from sanitize.evidence.base import Evidence
+from sanitize.evidence.groups import NO_CLASS, UNGROUPED
 from sanitize.execution import OrderedMap
 from sanitize.learners.base import make_learner
 from sanitize.params import CoherenceParams, LearnerParams
@@ -35,7 +37,7 @@ MOST_SOURCE = 2_000  # rows of the other classes that features are compared with
 MOST_COPIES = 8  # of a group's row in one epoch
 LEAST_PROBABILITY = 1e-6
 State = dict[str, NDArray[Any]]
-OTHERS = -1  # what a group looks like whose rows look like several classes
+OTHERS = NO_CLASS  # what a group looks like whose rows look like several classes
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,8 @@ class Finding:
     carriers    int64, ascending positions of the rows of the label that share it; none unless coherent or mixed
     rules       by which rows of the label that were not there are told; none where networks found it
     networks    what each half's network has learnt, by which they are told where features did not find it
+    evidence    what the carriers share, in words; None = nobody has looked
+    number      of the carriers' group among all groups; 0 = not numbered yet, or no group of its own
     """
 
     group: Group
@@ -76,6 +80,13 @@ class Finding:
     carriers: IntArray
     rules: tuple[Rule, ...] = ()
     networks: tuple[State, ...] = ()
+    evidence: Evidence | None = None
+    number: int = UNGROUPED
+
+    @property
+    def strong(self) -> bool:
+        """Whether it is named what the carriers share."""
+        return self.evidence is not None and self.evidence.strong
 
 
 class FoldSaid(NamedTuple):

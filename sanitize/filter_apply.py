@@ -14,21 +14,20 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sanitize.data.parquet import read_arrow
-from sanitize.data.shards import Shard, Source, find_shards
+from sanitize.data.shards import Shard, find_shards
 from sanitize.data.table import IntArray
 from sanitize.errors import BadInput
+from sanitize.evidence.groups import UNGROUPED, number_of
 from sanitize.filter_memory import Memory
-from sanitize.filter_pass import MANIFEST, PROVENANCE, Drafts, provenance, run_pass
-from sanitize.filter_tally import BY_HAND, UNJUDGED, Verdicts, shown
+from sanitize.filter_pass import Drafts, provenance, run_pass
+from sanitize.filter_tally import BY_HAND, UNJUDGED, Verdicts
 from sanitize.io.destinations import local_path, refuse_outputs, refuse_suffix
 from sanitize.io.digests import digest as digest_of
 from sanitize.io.transaction import Transaction
+from sanitize.manifest_file import GROUP, ManifestFile, read_manifest
 from sanitize.overrides import read_overrides
 
 SCHEMA_VERSION = 1
-NEVER_NULL = ("row", "keep", "reason", "file")
-AGAIN = "make it anew with `sanitize filter --manifest`"
 
 
 @dataclass(frozen=True)
@@ -104,7 +103,9 @@ def apply_manifest(
     places = [local_path(str(place)) for place in (kept, rejected) if place is not None]
     refuse_outputs(shards, places if shards.single else [], [] if shards.single else places, [manifest, *overrides])
     stamps, digest = shards.stamps(), shards.sha256()
-    judge, parameters = _recorded(manifest, shards, digest)
+    given = read_manifest(manifest)
+    given.refuse_other_input(shards, digest)
+    judge, parameters = _recorded(given), given.parameters_sha256
     decisions = read_overrides(overrides, shards)
     if overrides:
         decided = json.dumps([parameters, [digest_of(path) for path in overrides]])
@@ -130,26 +131,9 @@ def apply_manifest(
     return Applied(tally.rows, tally.rows - tally.rejected, tally.rejected, reasons, by_hand, digest, parameters)
 
 
-def _recorded(path: Path, source: Source, digest: str) -> tuple[Recorded, str]:
-    """A manifest's verdicts, and the SHA-256 of their parameters. BadInput: no manifest, or one of another input."""
-    table = read_arrow(path, allow_empty=True)
-    for field in MANIFEST:
-        if table.column_names.count(field.name) != 1 or table.schema.field(field.name).type != field.type:
-            raise BadInput(f"{path}: has no column {field.name!r} of type {field.type}; {AGAIN}")
-        nulls = table[field.name].null_count
-        if nulls and field.name in NEVER_NULL:
-            raise BadInput(f"{path}: column {field.name!r} has {nulls} nulls; must have none; {AGAIN}")
-    try:
-        about = json.loads((table.schema.metadata or {})[PROVENANCE])
-        made_from, parameters = str(about["input_sha256"]), str(about["parameters_sha256"])
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
-        raise BadInput(f"{path}: does not say which input it is about; {AGAIN}") from error
-    if made_from != digest:
-        raise BadInput(
-            f"{path}: is about an input with the SHA-256 {made_from[:12]}…, but {source.address} has {digest[:12]}…; "
-            "name the input that it was made from, or filter again"
-        )
-    _refuse_other_rows(path, table, source)
+def _recorded(manifest: ManifestFile) -> Recorded:
+    """A manifest's verdicts."""
+    table = manifest.table
     vote_N, classes = _places(table["vote"])
     label_N, labels = _places(table["label"])
     support_N, agreement_N, voters_N = (
@@ -159,26 +143,13 @@ def _recorded(path: Path, source: Source, digest: str) -> tuple[Recorded, str]:
     reason_N = table["reason"].to_numpy(zero_copy_only=False)
     keep_N = table["keep"].to_numpy(zero_copy_only=False)
     named_N = np.full(len(table), UNJUDGED, np.int64)
-    verdicts = Verdicts(keep_N, reason_N, suspicion_N, vote_N, support_N, agreement_N, voters_N, label_N, named_N)
-    return Recorded(verdicts, classes, labels), parameters
-
-
-def _refuse_other_rows(path: Path, table: pa.Table, source: Source) -> None:
-    """BadInput where the manifest's rows are not the input's, one for one and in its order."""
-    if len(table) != source.rows:
-        raise BadInput(f"{path}: has {len(table)} rows, but {source.address} has {source.rows}; {AGAIN}")
-    first = 0
-    for shard in source.shards:
-        part, name = table.slice(first, shard.rows), shown(shard.name)
-        same_n = pc.equal(part["file"], name).to_numpy() & (part["row"].to_numpy() == np.arange(shard.rows))
-        if not same_n.all():
-            place = int(np.flatnonzero(~same_n)[0])
-            found = f"row {part['row'][place].as_py()} of {part['file'][place].as_py()}"
-            raise BadInput(
-                f"{path}: line {first + place} is about {found}; must be about row {place} of {name}: a manifest "
-                f"has the input's order; {AGAIN}"
-            )
-        first += shard.rows
+    place_N, ids = _places(table[GROUP])
+    number_G = np.array([*map(number_of, ids), UNGROUPED], np.int64)
+    group_N: IntArray = number_G[place_N]  # UNJUDGED is the last place
+    verdicts = Verdicts(
+        keep_N, reason_N, suspicion_N, vote_N, support_N, agreement_N, voters_N, label_N, named_N, group_N
+    )
+    return Recorded(verdicts, classes, labels)
 
 
 def _places(column: pa.ChunkedArray) -> tuple[IntArray, tuple[str, ...]]:

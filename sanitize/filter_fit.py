@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -24,6 +25,8 @@ from sanitize.data.source_sample import sample_source
 from sanitize.data.stored import Bad
 from sanitize.data.table import IntArray, Table, refuse_constant
 from sanitize.errors import BadInput, BadParams
+from sanitize.evidence.groups import Groups
+from sanitize.evidence.views import shown_columns, views_of
 from sanitize.execution import OrderedMap
 from sanitize.filter_judges import Classes, Rows, RowScorer, laid_out
 from sanitize.filter_memory import Fit, Memory
@@ -42,6 +45,7 @@ class Found:
 
     seen   which columns are looked at, as what, in words
     panel  the voters, where they were asked for
+    groups of the rows that were dropped of those fitted to
     notes  what a person should know about the labels
     """
 
@@ -50,7 +54,23 @@ class Found:
     modality: str
     seen: str
     panel: Panel | None
+    groups: Groups
     notes: tuple[str, ...] = ()
+
+    def about(self, params: Params) -> dict[str, Any]:
+        """What a manifest says of the run."""
+        return {
+            "preset": params.preset,
+            "seed": params.seed,
+            "columns": {
+                "label": self.recipe.label,
+                "inputs": list(self.recipe.inputs),
+                "modality": self.modality,
+                "found": self.seen,
+            },
+            "image_shape": list(self.recipe.shape) if self.recipe.modality == "image" else None,
+            "groups": [group.as_json() for group in self.groups.known],
+        }
 
 
 def find_choice(
@@ -124,7 +144,7 @@ def take_panel(
     more = _predictions(source, pred_probs, classes)
     seen = f"{recipe.seen}; {len(panel.voters)} voters fitted before"
     judge = RowScorer(rows, None, None, bench, more, threads)
-    return Found(judge, recipe, _modality(recipe), seen, panel, code.notes)
+    return Found(judge, recipe, _modality(recipe), seen, panel, bench.groups, code.notes)
 
 
 def _predictions(source: Source, path: Path | None, classes: Classes) -> list[Predictions]:
@@ -184,7 +204,7 @@ def fit_judge(
         assert fit.panel is not None
         bench = Bench(fit.panel, params.learner.device)
     judge = RowScorer(rows, fit.verdicts, fit.positions, bench, more, threads)
-    return Found(judge, fit.recipe, choice.modality, fit.recipe.seen, fit.panel, classes.code.notes)
+    return Found(judge, fit.recipe, choice.modality, fit.recipe.seen, fit.panel, fit.groups, classes.code.notes)
 
 
 def _sample(
@@ -220,8 +240,9 @@ def _fit(
     inputs, code_n, panel_n, judged_n, reason_n, keep_n = Rows(source, recipe, classes, rules).read(
         table, code_N, wrong, owners.name_of
     )
-    del table  # images as bytes are no longer needed beside their pixels
     judged = np.flatnonzero(judged_n)
+    shown = table.select(shown_columns(recipe)).take(judged)
+    del table  # images as bytes are no longer needed beside their pixels
     _refuse_too_few(source, params, panel_n[judged], classes, reason_n, owners)
     fitted = Table(
         judged if positions is None else positions[judged],
@@ -234,7 +255,9 @@ def _fit(
     refuse_constant(fitted.inputs, recipe.seen, source.address)
     own = [predictions.rows(fitted.ids) for predictions in more]
     try:
-        found = filter_table(fitted, params, external=own, map=map, steps=steps)
+        views = views_of(fitted, recipe, shown)
+        del shown
+        found = filter_table(fitted, params, external=own, views=views, map=map, steps=steps)
     except NoSignal as error:
         raise NoSignal(error.figures, source.address, choice.inputs, choice.label) from error
     panel = None
@@ -251,7 +274,7 @@ def _fit(
                 advance=advance,
             )
     verdicts = laid_out(len(code_n), judged, found.manifest, found.votes, reason_n, keep_n, code_n)
-    return Fit(recipe, panel, verdicts, positions)
+    return Fit(recipe, panel, verdicts, positions, found.groups)
 
 
 @dataclass(frozen=True)

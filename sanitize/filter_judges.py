@@ -22,6 +22,7 @@ from sanitize.data.shards import Shard, Source
 from sanitize.data.stored import Bad
 from sanitize.data.table import BoolArray, IntArray
 from sanitize.errors import BadInput
+from sanitize.evidence.groups import UNGROUPED
 from sanitize.filter_options import OnBad, Rules
 from sanitize.filter_tally import UNJUDGED, UNREADABLE, Verdicts, put_together
 from sanitize.filtering import KEPT, Manifest
@@ -115,8 +116,10 @@ def laid_out(
     keep_n[judged] = manifest.keep_N
     dropped = np.flatnonzero(~manifest.keep_N)
     reason_n[judged[dropped]] = [manifest.reason_N[row] for row in dropped]
+    group_n = np.full(rows, UNGROUPED, np.int64)
+    group_n[judged] = manifest.group_N
     vote_n, support_n, agreement_n, asked_n, named_n = counts
-    return Verdicts(keep_n, reason_n, suspicion_n, vote_n, support_n, agreement_n, asked_n, code_n, named_n)
+    return Verdicts(keep_n, reason_n, suspicion_n, vote_n, support_n, agreement_n, asked_n, code_n, named_n, group_n)
 
 
 class RowScorer:
@@ -183,7 +186,8 @@ class RowScorer:
         if not len(judged):
             nothing = np.full(len(code_n), UNJUDGED, np.int64)
             blank = np.full(len(code_n), np.nan)
-            return Verdicts(keep_n, reason_n, blank, nothing, nothing, nothing, nothing, code_n, nothing)
+            none = np.full(len(code_n), UNGROUPED, np.int64)
+            return Verdicts(keep_n, reason_n, blank, nothing, nothing, nothing, nothing, code_n, nothing, none)
         if len(judged) < len(code_n):
             inputs = inputs[judged]
         more = [predictions.rows(first + place_n[judged]) for predictions in self.more]

@@ -24,6 +24,7 @@ from sanitize.data.recipe import Recipe
 from sanitize.data.shards import Shard, Source
 from sanitize.data.table import IntArray
 from sanitize.errors import BadInput
+from sanitize.evidence.groups import Groups, RowGroup
 from sanitize.filter_pass import Drafts
 from sanitize.filter_tally import Tally, Uncompared, Verdicts
 from sanitize.io.atomic import put_file, sync
@@ -42,12 +43,14 @@ class Fit:
     panel      the voters, where they were asked for or are to judge
     verdicts   on the rows that were fitted to
     positions  int64, ascending, where these stand in the input; None = they are all of it
+    groups     of those of them that were dropped
     """
 
     recipe: Recipe
     panel: Panel | None
     verdicts: Verdicts
     positions: IntArray | None
+    groups: Groups
 
 
 class Memory:
@@ -81,6 +84,8 @@ class Memory:
             about = {
                 "recipe": fit.recipe.model_dump(mode="json"),
                 "panel": fit.panel is not None,
+                "groups": [group.model_dump(mode="json") for group in fit.groups.known],
+                "classes": fit.groups.classes,
             }
             with put_file(self.folder / FIT) as draft:
                 draft.write_text(json.dumps(about))
@@ -95,7 +100,9 @@ class Memory:
             about = json.loads((self.folder / FIT).read_bytes())
             panel = load_panel(self.folder) if about["panel"] else None
             verdicts, positions = _verdicts(self.folder / VERDICTS)
-            return Fit(Recipe.model_validate(about["recipe"]), panel, verdicts, positions)
+            known = tuple(RowGroup.model_validate(group) for group in about["groups"])
+            groups = Groups(known, tuple(about["classes"]))
+            return Fit(Recipe.model_validate(about["recipe"]), panel, verdicts, positions, groups)
 
     def manifest_of(self, number: int) -> Path:
         """Where the manifest of one shard goes."""
@@ -187,6 +194,7 @@ def _plain(tally: Tally) -> dict[str, Any]:
         "classes": {name: counts for name, counts in tally.classes.items() if counts[0]},
         "named": tally.named,
         "against": tally.against,
+        "groups": {str(number): rows for number, rows in tally.groups.items()},
         "causes": tally.causes,
         "worst": worst,
     }
@@ -208,5 +216,6 @@ def _tally(plain: dict[str, Any]) -> Tally:
         {name: (counts[0], counts[1], counts[2]) for name, counts in plain["named"].items()},
         {name: Counter(counts) for name, counts in plain["against"].items()},
         {cause: (rows, example) for cause, (rows, example) in plain["causes"].items()},
+        Counter({int(number): rows for number, rows in plain["groups"].items()}),
         worst,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -23,6 +23,7 @@ import sanitize
 from sanitize.data.shards import Shard, Source
 from sanitize.data.table import BoolArray, IntArray
 from sanitize.errors import BadInput
+from sanitize.evidence.groups import UNGROUPED, id_of
 from sanitize.filter_tally import Tally, Verdicts, count_batch, shown
 from sanitize.filtering import KEPT, cause_of
 from sanitize.io.atomic import put_new
@@ -45,6 +46,7 @@ MANIFEST = pa.schema(
         ("agreement", pa.int32()),
         ("label", pa.string()),
         ("cause", pa.string()),
+        ("group", pa.string()),
     ]
 )
 MANIFEST_GROUP = 1 << 16
@@ -94,8 +96,13 @@ class Parts(Protocol):
         """The manifests of all shards, in order."""
 
 
-def provenance(source: Source, parameters: str, digest: str) -> Callable[[str], dict[bytes, bytes]]:
-    """ "kept", "rejected" or "manifest" -> schema metadata on where rows came from; an earlier one stays."""
+def provenance(
+    source: Source, parameters: str, digest: str, run: Mapping[str, Any] | None = None
+) -> Callable[[str], dict[bytes, bytes]]:
+    """ "kept", "rejected" or "manifest" -> schema metadata on where rows came from; an earlier one stays.
+
+    run  what a manifest says of the run besides
+    """
     earlier = (source.shards[0].schema.metadata or {}).get(PROVENANCE)
 
     def about(rows: str) -> dict[bytes, bytes]:
@@ -105,6 +112,8 @@ def provenance(source: Source, parameters: str, digest: str) -> Callable[[str], 
             "parameters_sha256": parameters,
             "input_sha256": digest,
         }
+        if rows == "manifest":
+            values |= run or {}
         if earlier is not None:
             values["earlier"] = earlier.decode("utf-8", "replace")
         return {PROVENANCE: json.dumps(values, sort_keys=True).encode()}
@@ -282,6 +291,7 @@ def manifest_rows(
         *(pa.array(n.astype(np.int32), mask=n < 0) for n in (found.voters_n, found.support_n, found.agreement_n)),
         _names(found.label_n, labels),
         pa.array([None if reason == KEPT else cause_of(reason) for reason in found.reason_n], pa.string()),
+        pa.array([None if n == UNGROUPED else id_of(n) for n in found.group_n.tolist()], pa.string()),
     ]
     return pa.RecordBatch.from_arrays(columns, schema=MANIFEST)
 

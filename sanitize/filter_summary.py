@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Self
 
 import sanitize
-from sanitize.filtering import TRIGGER
+from sanitize.evidence.groups import TRIGGER
 from sanitize.summary_file import SCHEMA_VERSION
 
 MUCH_OF_CLASS = 0.2  # part of a class's rows: where more of them are judged and dropped, people are warned
@@ -87,6 +87,7 @@ class Summary:
     written               whether the kept rows were written: not in a dry run, and not beyond the limit
     preset, seed          of the parameters; None where voters fitted before were used, which have neither
     outputs               what was written, by name: see OUTPUTS; None = not written
+    groups                of the rejected rows, as `RowGroup.as_json` gives them
     """
 
     rows: int
@@ -108,6 +109,7 @@ class Summary:
     preset: str | None = None
     seed: int | None = None
     outputs: Mapping[str, Output | None] = field(default_factory=dict)
+    groups: tuple[dict[str, Any], ...] = ()
 
     @property
     def verdict(self) -> Literal["nothing_dropped", "rows_dropped"]:
@@ -174,6 +176,7 @@ class Summary:
             "reasons": self.reasons,
             "kept_unjudged": self.unjudged,
             "classes": {name: {"rows": rows, "rejected": gone} for name, (rows, gone) in self.classes.items() if rows},
+            "groups": list(self.groups),
             "label_column": self.columns.label,
             "input_columns": list(self.columns.inputs),
             "modality": self.columns.modality,
@@ -205,6 +208,7 @@ class Summary:
         unreadable = Unreadable(**plain["unreadable"])
         outputs = {name: None if one is None else Output(**one) for name, one in plain["outputs"].items()}
         own = {"columns": columns, "classes": classes, "unreadable": unreadable, "outputs": outputs}
+        own["groups"] = (*plain["groups"],)
         return cls(**{**plain, **own})
 
 

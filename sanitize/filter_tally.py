@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sanitize.data.table import BoolArray, IntArray
-from sanitize.filtering import KEPT, TRIGGER, cause_of
+from sanitize.evidence.groups import TRIGGER, UNGROUPED
+from sanitize.filtering import KEPT, cause_of
 from sanitize.signal import Named, count_named
 
 UNJUDGED = -1
@@ -41,6 +42,7 @@ class Verdicts:
     label_n      int64 [n], place of the given label among all class names; UNJUDGED where it is none
     named_n      int64 [n], the label that most voters asked about every row say, a place in `classes`; UNJUDGED where a
                  row was not judged, or was fitted to
+    group_n      int64 [n], the number of a row's group, UNGROUPED where it is in none
     """
 
     keep_n: BoolArray
@@ -52,6 +54,7 @@ class Verdicts:
     voters_n: IntArray
     label_n: IntArray
     named_n: IntArray
+    group_n: IntArray
 
     def part(self, start: int, rows: int) -> Verdicts:
         """The verdicts on `rows` rows from `start` on."""
@@ -92,6 +95,7 @@ class Tally:
     named      of each class: rows judged that bear it, rows of which it is named by voters that had not seen them, both
     against    of each class: rows that were judged and rejected, by the class that most voters say, or by TRIGGER
     causes     what is wrong with unreadable rows, without its values -> how many rows, and the first of them in full
+    groups     rows rejected of every group, by its number
     worst      the most suspicious rejected rows, a heap: (suspicion, -number, file, row, label, reason, picture)
     """
 
@@ -103,6 +107,7 @@ class Tally:
     named: dict[str, Named] = field(default_factory=dict)
     against: dict[str, Counter[str]] = field(default_factory=dict)
     causes: dict[str, tuple[int, str]] = field(default_factory=dict)
+    groups: Counter[int] = field(default_factory=Counter)
     worst: list[Suspect] = field(default_factory=list)
 
     @property
@@ -141,6 +146,7 @@ class Tally:
         self.rejected += other.rejected
         self.reasons.update(other.reasons)
         self.unjudged.update(other.unjudged)
+        self.groups.update(other.groups)
         for name, (rows, rejected) in other.classes.items():
             before = self.classes.get(name, (0, 0))
             self.classes[name] = (before[0] + rows, before[1] + rejected)
@@ -175,6 +181,7 @@ def count_batch(
     rejected = np.flatnonzero(~found.keep_n)
     tally.rejected += len(rejected)
     tally.reasons.update(map(cause_of, found.reason_n[rejected]))
+    tally.groups.update(found.group_n[rejected][found.group_n[rejected] != UNGROUPED].tolist())
     spared = found.keep_n & (found.reason_n != KEPT)
     tally.unjudged.update(map(cause_of, found.reason_n[spared]))
     for row in np.flatnonzero(found.reason_n != KEPT):

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from sanitize.data.shards import Source
 from sanitize.data.table import BoolArray, IntArray
 from sanitize.errors import BadInput
+from sanitize.evidence.groups import UNGROUPED
 from sanitize.filter_tally import BY_HAND, Verdicts, shown
 from sanitize.io.regular import refuse_irregular
 
@@ -45,7 +46,9 @@ class Overrides:
         place_n = self.position_D[begin:end] - first
         keep_n, reason_n = found.keep_n.copy(), found.reason_n.copy()
         keep_n[place_n], reason_n[place_n] = self.keep_D[begin:end], self.reason_D[begin:end]
-        return replace(found, keep_n=keep_n, reason_n=reason_n)
+        group_n = found.group_n.copy()
+        group_n[place_n] = UNGROUPED
+        return replace(found, keep_n=keep_n, reason_n=reason_n, group_n=group_n)
 
 
 def read_overrides(files: Sequence[Path], source: Source) -> Overrides:

@@ -26,8 +26,9 @@ from sanitize.boosting import EXTERNAL, UNASKED, RowVotes, as_ballot, count_rows
 from sanitize.data.recipe import Recipe
 from sanitize.data.table import BoolArray, FloatArray, IntArray, Table
 from sanitize.errors import BadInput, BadParams
+from sanitize.evidence.groups import Groups, RowGroup
 from sanitize.execution import OrderedMap
-from sanitize.filtering import Filtered, Manifest, decide
+from sanitize.filtering import Filtered, Manifest, decide, number_rows
 from sanitize.io.regular import refuse_irregular
 from sanitize.learners.base import Learner, make_learner
 from sanitize.params import LearnerParams, Params, SelftrainParams, VoteParams
@@ -48,6 +49,7 @@ class About(BaseModel):
     middle_C           middle loss of every class in the fitted table, nats: below it a row is in the lower half
     parameters_sha256  of the parameters that the voters were fitted with
     fitted_sha256      of the input that they were fitted to
+    groups             of the fitted rows that were dropped
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -62,6 +64,7 @@ class About(BaseModel):
     voters: tuple[tuple[int, int], ...] = Field(min_length=1, max_length=100_000)
     judges: int = Field(ge=0, le=16)
     triggers: tuple[TriggerAbout, ...] = Field((), max_length=10_000)
+    groups: tuple[RowGroup, ...] = Field((), max_length=1_000_000)
     skill: float | None = Field(None, ge=-1, le=1)
     parameters_sha256: str = Field(pattern="^[0-9a-f]{64}$")
     fitted_sha256: str = Field(pattern="^[0-9a-f]{64}$")
@@ -147,6 +150,9 @@ def load_panel(folder: Path) -> Panel:
             raise BadInput(f"{path}: lacks arrays of its {kind}s; make it with --save-voters")
     voters, judges = ([found[number] for number in sorted(found)] for found in (states["voter"], states["judge"]))
     shape, classes = about.recipe.shape, len(about.recipe.classes)
+    for group in about.groups:
+        if not {group.label, group.says} <= {*about.recipe.classes, None}:
+            raise BadInput(f"{path}: group {group.id} is of a class that it lacks; make it with --save-voters")
     try:
         triggers = [read_trigger(one, states["trigger"][n], shape, classes) for n, one in enumerate(about.triggers)]
     except ValueError as error:
@@ -214,6 +220,7 @@ def fit_panel(
         voters=tuple(found.own.voters),
         judges=len(judges),
         triggers=tuple(trigger.about for trigger in triggers),
+        groups=found.groups.known,
         skill=skill_of(found.own, table),
         parameters_sha256=params.sha256(),
         fitted_sha256=fitted_sha256,
@@ -247,6 +254,7 @@ class Bench:
         self.about = panel.about
         recipe = panel.about.recipe
         self.classes = len(recipe.classes)
+        self.groups = Groups(panel.about.groups, recipe.classes)
         kind = np.uint8 if recipe.modality == "image" else np.float32
         stub = Table(
             np.arange(2), np.zeros((2, *recipe.shape), kind), np.zeros(2, np.int64), recipe.classes, recipe.modality
@@ -330,7 +338,8 @@ class Bench:
         votes = count_rows(voters, prediction_Vn, loss_n, label_n, lower_n, self.classes, self.about.vote, None)
         smoothed_nC: FloatArray | None = np.stack(said[self.quorum :]).mean(axis=0) if self.judges else None
         findings = self.detector.findings(inputs, label_n)
-        return votes, decide(table, votes, smoothed_nC, self.about.selftrain.tolerance, findings)
+        manifest = decide(table, votes, smoothed_nC, self.about.selftrain.tolerance, findings)
+        return votes, number_rows(manifest, label_n, findings, self.groups)
 
 
 def _sound(said: list[FloatArray]) -> list[FloatArray]:

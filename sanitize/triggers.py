@@ -19,6 +19,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from sanitize.coherence import GROUP, KINDS, LIKELY, OTHERS, Finding, Group
 from sanitize.common_features import Rule
 from sanitize.data.table import BoolArray, IntArray, Modality, Table
+from sanitize.evidence.base import Evidence
+from sanitize.evidence.groups import UNGROUPED
 from sanitize.learners.base import Learner, make_learner
 from sanitize.params import LearnerParams
 
@@ -33,6 +35,8 @@ class TriggerAbout(BaseModel):
     size             rows that it had in the fitted table
     recognised       part of them that was recognised, 0..1
     rules, networks  how many of each
+    group            number of its group, UNGROUPED where it is not named what the rows share
+    evidence         what they share, in words
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -43,6 +47,8 @@ class TriggerAbout(BaseModel):
     recognised: float = Field(ge=0, le=1)
     rules: int = Field(ge=0, le=2)
     networks: int = Field(ge=0, le=2)
+    group: int = Field(UNGROUPED, ge=UNGROUPED)
+    evidence: str = ""
 
 
 @dataclass(frozen=True)
@@ -75,6 +81,8 @@ def triggers_of(findings: Iterable[Finding]) -> list[Trigger]:
                 recognised=one.recognised,
                 rules=len(one.rules),
                 networks=len(one.networks),
+                group=one.number,
+                evidence=one.evidence.text if one.evidence is not None and one.strong else "",
             ),
             one.rules,
             one.networks,
@@ -150,7 +158,8 @@ class Detector:
             asked = np.flatnonzero(label_n == about.label)
             carriers = asked[_carry(trigger, networks, inputs[asked])] if len(asked) else asked
             group = Group(about.label, about.says, np.empty(0, np.int64), elsewhere=about.size)
-            found.append(Finding(group, "coherent", about.recognised, carriers))
+            evidence = Evidence(True, about.evidence, group.rows) if about.group != UNGROUPED else None
+            found.append(Finding(group, "coherent", about.recognised, carriers, evidence=evidence, number=about.group))
         return found
 
 

@@ -30,7 +30,7 @@ def main(
     with resumable("selftrain", given, manifest, clean, rejected, soon=True) as map:
         table = read_training(train, given)
         counted = read_votes(votes, table.ids)
-        verdict, _ = settle(table, counted, given, map=map, steps=step)
+        verdict, _, _ = settle(table, counted, given, map=map, steps=step)
         with atomic_write(manifest, clean, rejected) as (manifest_draft, clean_draft, rejected_draft):
             write_manifest(manifest_draft, table.ids, verdict)
             split_rows(train, verdict.keep_N, clean_draft, rejected_draft)

@@ -69,7 +69,7 @@ def test_decisions_afterwards_and_in_one_go_come_to_the_same(judged, tmp_path):
     page = (tmp_path / "page").read_text()
     assert "kept by hand" in page and "dropped by hand" in page
     assert list(after.cause[[7, 8]]) == ["kept by hand", "dropped by hand"]
-    same = [name for name in before.columns if name not in ("keep", "reason", "cause")]
+    same = [name for name in before.columns if name not in ("keep", "reason", "cause", "group")]
     assert after[same].equals(before[same]) and after.drop([7, 8]).equals(before.drop([7, 8]))
 
 
@@ -100,7 +100,7 @@ def test_a_part_of_the_rows_gets_its_own_decisions(judged, tmp_path):
     found = read_overrides([one, two], find_shards(folder / "in.parquet"))
     assert found.position_D.tolist() == [3, 5, 9] and found.keep_D.tolist() == [True, True, False]
     assert found.reason_D.tolist() == ["kept by hand: b; a", "kept by hand", "dropped by hand"]
-    counts = [np.full(3, UNJUDGED)] * 6
+    counts = [np.full(3, UNJUDGED)] * 7
     given = Verdicts(np.zeros(3, bool), np.array(["x"] * 3, object), np.zeros(3), *counts)
     after = found.applied(given, 4)  # rows 4, 5, 6
     assert after.keep_n.tolist() == [False, True, False] and after.reason_n.tolist() == ["x", "kept by hand", "x"]

@@ -1,5 +1,7 @@
 """Groups by hand; a group with a trigger is recognised and its hidden carriers found, hard rows are not."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -17,8 +19,9 @@ from sanitize.coherence import (
 )
 from sanitize.data.seeds import stream
 from sanitize.data.table import Table
+from sanitize.evidence.base import Evidence
 from sanitize.execution import inline
-from sanitize.filtering import decide
+from sanitize.filtering import WEAK_MOST, decide
 from sanitize.params import resolve
 from tests.spy import Spy
 
@@ -157,10 +160,14 @@ def test_carriers_are_dropped_with_their_own_reason():
     finding = Finding(Group(1, 0, np.array([2, 3])), "mixed", 0.75, np.array([2]))
     manifest = decide(table, votes, smoothed_NC, 0.5, [finding])
     assert manifest.keep_N.tolist() == [True, True, False, True]
-    assert manifest.reason_N[2] == "shares a trigger: like 2 rows of class dog that look like cat"
-    assert manifest.suspicion_N.tolist() == pytest.approx([0, 0, 0.75, 0])  # nobody was wrong about a row
+    assert manifest.reason_N[2] == "confused with cat: one of 1 rows of class dog"
+    assert manifest.suspicion_N.tolist() == pytest.approx([0, 0, 0.75 * WEAK_MOST, 0])  # nobody was wrong about a row
+    named = replace(finding, evidence=Evidence(True, "x = 5 in 1 of 1", np.array([2])))
+    manifest = decide(table, votes, smoothed_NC, 0.5, [named])
+    assert manifest.reason_N[2] == "shares a trigger: x = 5 in 1 of 1; looks like cat"
+    assert manifest.suspicion_N[2] == pytest.approx(WEAK_MOST + 0.75 * (1 - WEAK_MOST))
     pooled = Finding(Group(1, OTHERS, np.array([2, 3])), "coherent", 0.75, np.array([2]))
-    assert decide(table, votes, smoothed_NC, 0.5, [pooled]).reason_N[2].endswith("that look like other classes")
+    assert decide(table, votes, smoothed_NC, 0.5, [pooled]).reason_N[2].startswith("confused with other classes: ")
     assert votes.keep_N.all()
 
 

@@ -64,7 +64,18 @@ def test_rows_are_counted_by_what_is_said_of_them():
     vote_n, label_n = np.array([1, 1, 1, -1, -1, 0]), np.array([0, 0, 0, 0, -1, 1])
     none = np.full(6, -1)
     keep_n = np.array([reason == "kept" for reason in reasons])
-    found = Verdicts(keep_n, np.array(reasons, object), np.full(6, np.nan), vote_n, none, none, none, label_n, none)
+    found = Verdicts(
+        keep_n,
+        np.array(reasons, object),
+        np.full(6, np.nan),
+        vote_n,
+        none,
+        none,
+        none,
+        label_n,
+        none,
+        np.zeros(6, np.int64),
+    )
     whole = Tally()
     for start in (0, 6):
         tally = Tally()

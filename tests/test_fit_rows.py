@@ -1,6 +1,7 @@
 """--fit-rows: the verdicts on the sample are kept, and the triggers that it gave away are found in all other rows."""
 
 import json
+import re
 
 import numpy as np
 import pyarrow as pa
@@ -89,7 +90,9 @@ def test_what_the_sample_gave_away_is_found_outside_it(ground):
     assert np.flatnonzero(~keep).tolist() == bad.tolist()
     reasons = {found[200]["reason"][row].as_py() for row in bad.tolist()}
     assert len(reasons) == 1  # of a row of the sample as of all others
-    assert 8 < int(reasons.pop().split()[4]) < POISONED  # the group that it names is the sample's
+    some, of_all = re.search(r"in (\d+) of (\d+), ", reasons.pop()).groups()
+    assert 8 < int(some) <= int(of_all) < POISONED  # the rows that it counts are the sample's
+    assert {found[200]["group"][row].as_py() for row in bad.tolist()} == {"G1"}
 
 
 def test_saved_voters_know_the_trigger(ground, tmp_path):
