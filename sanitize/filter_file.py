@@ -135,7 +135,7 @@ def filter_file(
                     shards,
                     found.judge,
                     drafts,
-                    provenance(shards, parameters, digest, found.about(params)),
+                    provenance(shards, parameters, digest, found.about(params, options.voters is None)),
                     progress,
                     memory,
                     pictures="report" in draft,
@@ -270,8 +270,7 @@ def _summary(
         groups=tuple(group.as_json() for group in found.groups.described(tally.groups)),
         unreadable=Unreadable(tally.unreadable, options.max_unreadable, tally.commonest),
         written=written,
-        preset=params.preset if options.voters is None else None,
-        seed=params.seed if found.panel is None else found.panel.about.seed,
+        **found.origin(params, options.voters is None),
     )
 
 

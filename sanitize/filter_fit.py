@@ -57,11 +57,18 @@ class Found:
     groups: Groups
     notes: tuple[str, ...] = ()
 
-    def about(self, params: Params) -> dict[str, Any]:
-        """What a manifest says of the run."""
+    def origin(self, params: Params, fitted: bool) -> dict[str, Any]:
+        """The preset and the seed that verdicts come from; of voters that were fitted before, no preset, and theirs."""
+        assert fitted or self.panel is not None
         return {
-            "preset": params.preset,
-            "seed": params.seed,
+            "preset": params.preset if fitted else None,
+            "seed": params.seed if fitted or self.panel is None else self.panel.about.seed,
+        }
+
+    def about(self, params: Params, fitted: bool) -> dict[str, Any]:
+        """What a manifest says of the run; `fitted`: its voters were not fitted before."""
+        return {
+            **self.origin(params, fitted),
             "columns": {
                 "label": self.recipe.label,
                 "inputs": list(self.recipe.inputs),

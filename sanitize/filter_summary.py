@@ -85,7 +85,7 @@ class Summary:
     unreadable            the rows that cannot be read, and their limit
     max_removed_class     the limit of each class, 0..1, or None
     written               whether the kept rows were written: not in a dry run, and not beyond the limit
-    preset, seed          of the parameters; None where voters fitted before were used, which have neither
+    preset, seed          of the parameters; of voters fitted before the seed alone
     outputs               what was written, by name: see OUTPUTS; None = not written
     groups                of the rejected rows, as `RowGroup.as_json` gives them
     """
