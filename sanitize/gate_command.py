@@ -115,9 +115,10 @@ def _write_step_summary(target: Path, found: Sequence[Failure], document: Mappin
             for listed in range(len(rows), -1, -1):
                 more = [f"\n{len(found) - listed} more." if listed else f"{len(found)} conditions hold."]
                 end = [*(table if listed else []), *rows[:listed], *(["</table>"] if listed else [])]
-                text = "\n".join([head, *end, *(more if len(found) > listed else []), "", ""]).encode()
-                if file.tell() + len(text) <= MOST_BYTES:
-                    file.write(text)
+                text = "\n".join([head, *end, *(more if len(found) > listed else [])]).rstrip("\n") + "\n\n"
+                blob = text.encode()
+                if file.tell() + len(blob) <= MOST_BYTES:
+                    file.write(blob)
                     break
     except OSError as error:
         raise BadInput(f"{target}: cannot be written ({error.strerror}); it is what {SUMMARY} names") from error

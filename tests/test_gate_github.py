@@ -108,7 +108,7 @@ def test_a_hundred_thousand_classes(tmp_path, step):
     done = gated(path, "--fail-on", "class:*>0.2", "--fail-on", "removed>0.5")
     assert done.exit_code == 1 and "99992 more conditions hold" in done.stdout
     assert_annotations(done)
-    assert 100_000 < step.stat().st_size <= MOST_BYTES and f"{100_001 - LISTED} more." in step.read_text()
+    assert 50_000 < step.stat().st_size <= MOST_BYTES and f"{100_001 - LISTED} more." in step.read_text()
 
 
 @pytest.mark.parametrize("before", [MOST_BYTES - 50_000, MOST_BYTES - 200, MOST_BYTES - 5, MOST_BYTES, MOST_BYTES + 1])
@@ -171,4 +171,4 @@ def test_metrics_whose_keys_are_commands(tmp_path, step, more):
 def test_a_run_that_passes(tmp_path, step):
     done = gated(document(tmp_path / "s", ["a"], kept=1, rejected=0, classes={"a": {"rows": 1, "rejected": 0}}))
     assert (done.exit_code, done.stdout) == (0, "")
-    assert step.read_text() == "### sanitize gate: passed\n\n0 of 1 rows removed.\n\n\n"
+    assert step.read_text() == "### sanitize gate: passed\n\n0 of 1 rows removed.\n\n"
