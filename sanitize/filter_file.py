@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from sanitize.io.transaction import Transaction
 from sanitize.overrides import read_overrides
 from sanitize.panel import FILE, load_panel
 from sanitize.params import Params
+from sanitize.row_ids import input_ids, refuse_id_column
 from sanitize.runtime.limits import limit_of
 from sanitize.runtime.processor import processor
 from sanitize.scratch import Remembered
@@ -65,7 +67,7 @@ def filter_file(
               which mirrors the input's names; None = nowhere, with `options.dry_run` only
     params    `data.label`, `data.inputs` and `data.image_size` say how to read; for the rest see `filter_table`
     rejected  where the other rows go, likewise; None = nowhere
-    manifest  where the verdict on every row goes (`filter_pass.MANIFEST`); None = nowhere
+    manifest  where the verdict on every row goes (`filter_manifest.MANIFEST`); None = nowhere
     options   see Options; None = the defaults
     map       how independent learners are executed; the result does not depend on it
     steps     shows progress, as for `filter_table`
@@ -111,7 +113,8 @@ def filter_file(
             refuse(own)
         stamps = shards.stamps()
         digest = shards.sha256()
-        decisions = read_overrides(options.overrides, shards) if options.overrides else None
+        ids = None if options.id_column is None else partial(input_ids, shards, options.id_column)
+        decisions = read_overrides(options.overrides, shards, ids) if options.overrides else None
         key = _key(params, options, digest, places)
         if finished is not None:
             done = _of_killed(finished, key, staging, options, places)
@@ -133,17 +136,21 @@ def filter_file(
             found = _judge(shards, params, options, digest, memory, run, steps)
             for note in found.notes:
                 tell(note)
+            if options.id_column is not None:
+                refuse_id_column(shards, options.id_column, found.recipe.label, found.recipe.inputs)
             parameters = parameters_sha256(params, options, found)
             with _scoring(found, steps, shards.rows) as progress:
                 tally = run_pass(
                     shards,
                     found.judge,
                     drafts,
-                    provenance(shards, parameters, digest, found.about(params, options.voters is None)),
+                    provenance(shards, parameters, digest, found.about(params)),
                     progress,
                     memory,
                     pictures="report" in draft,
                     overrides=decisions,
+                    id_column=options.id_column,
+                    reasons=options.reasons,
                 )
             if options.voters is not None:
                 assert found.panel is not None
@@ -274,7 +281,7 @@ def _summary(
         groups=tuple(group.as_json() for group in found.groups.described(tally.groups)),
         unreadable=Unreadable(tally.unreadable, options.max_unreadable, tally.commonest),
         written=written,
-        **found.origin(params, options.voters is None),
+        **found.made_with(params),
     )
 
 
@@ -287,7 +294,7 @@ def _key(params: Params, options: Options, digest: str, places: Mapping[str, str
         "version": f"{code_version()} pyarrow {pa.__version__}",
         "model": json.dumps(code_of(params.learner.model), sort_keys=True),
         "processor": processor(),
-        "outputs": json.dumps(places, sort_keys=True),
+        "outputs": json.dumps([places, options.reasons], sort_keys=True),
     }
 
 
@@ -359,6 +366,7 @@ def _judge(
         options.rules,
         fit_rows=options.fit_rows,
         embeddings=options.embeddings,
+        id_column=options.id_column,
         pred_probs=options.pred_probs,
         keep_panel=options.save_voters is not None,
         input_sha256=digest,

@@ -22,6 +22,7 @@ NO_VERDICT = {
     "report",
     "summary",
     "timings",
+    "reasons",
     "save_voters",
     "resume",
 }
@@ -69,6 +70,8 @@ class Options:
     timings       whether it has the seconds, without which the same outcome is the same bytes
     save_voters   folder where the voters go; None = nowhere
     split         the split whose files are taken, where the input's names tell several
+    id_column     column of the user's own keys, which the manifest repeats and the voters do not see
+    reasons       whether the rejected rows get the columns reason, group and suspicion
     overrides     files of people's decisions, which win over all verdicts: see `overrides.read_overrides`
     resume        go on from what a killed run of the same input, parameters and outputs has left
     """
@@ -88,6 +91,8 @@ class Options:
     timings: bool = False
     save_voters: Path | None = None
     split: str | None = None
+    id_column: str | None = None
+    reasons: bool = False
     overrides: tuple[Path, ...] = ()
     resume: bool = False
 
@@ -161,6 +166,8 @@ def refuse_options(
         raise BadParams(f"--report is {options.report}; must be a local file")
     if options.summary is not None:
         refuse_summary(options.summary)
+    if options.reasons and rejected is None:
+        raise BadParams("--reasons is given without --rejected; name where the rejected rows go, or leave it out")
     if options.timings and options.summary is None:
         raise BadParams("--timings is given without --summary; name where the summary goes, or leave it out")
     for place, name in ((kept, "OUT"), (rejected, "--rejected"), (manifest, "--manifest")):

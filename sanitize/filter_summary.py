@@ -84,10 +84,10 @@ class Summary:
     max_removed           the limit, 0..1, or None
     unreadable            the rows that cannot be read, and their limit
     max_removed_class     the limit of each class, 0..1, or None
+    groups                of the rejected rows, as `RowGroup.as_json` gives them
     written               whether the kept rows were written: not in a dry run, and not beyond the limit
     preset, seed          of the parameters; of voters fitted before the seed alone
     outputs               what was written, by name: see OUTPUTS; None = not written
-    groups                of the rejected rows, as `RowGroup.as_json` gives them
     """
 
     rows: int
@@ -106,10 +106,10 @@ class Summary:
     unreadable: Unreadable
     written: bool
     max_removed_class: float | None = None
+    groups: tuple[dict[str, Any], ...] = ()
     preset: str | None = None
     seed: int | None = None
     outputs: Mapping[str, Output | None] = field(default_factory=dict)
-    groups: tuple[dict[str, Any], ...] = ()
 
     @property
     def verdict(self) -> Literal["nothing_dropped", "rows_dropped"]:
@@ -208,8 +208,7 @@ class Summary:
         unreadable = Unreadable(**plain["unreadable"])
         outputs = {name: None if one is None else Output(**one) for name, one in plain["outputs"].items()}
         own = {"columns": columns, "classes": classes, "unreadable": unreadable, "outputs": outputs}
-        own["groups"] = (*plain["groups"],)
-        return cls(**{**plain, **own})
+        return cls(**{**plain, **own, "groups": tuple(plain["groups"])})
 
 
 def _written(output: Output | None) -> dict[str, Any] | None:
