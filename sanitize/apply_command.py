@@ -23,6 +23,10 @@ def apply_command(
         Path, typer.Option(metavar="PATH", help="The manifest that `sanitize filter IN --manifest PATH` wrote.")
     ],
     overrides: Overrides = None,
+    keep_group: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ID", help="Keep the rows of this group (G2), if no review drops them. May be repeated."),
+    ] = None,
     rejected: Annotated[str | None, typer.Option(metavar="PATH", help="Where the other rows go.")] = None,
     split: Annotated[
         str | None, typer.Option(metavar="NAME", help="The split that was filtered, where IN has several.")
@@ -39,7 +43,15 @@ def apply_command(
     with reported(as_json), watched(context.obj == WATCHED, want_of_memory="apply it on a machine with more"):
         from sanitize.filter_apply import apply_manifest
 
-        done = apply_manifest(source, kept, manifest, rejected=rejected, overrides=tuple(overrides or ()), split=split)
+        done = apply_manifest(
+            source,
+            kept,
+            manifest,
+            rejected=rejected,
+            overrides=tuple(overrides or ()),
+            keep_groups=tuple(dict.fromkeys(keep_group or ())),
+            split=split,
+        )
     if not quiet:
         say(
             f"{source}: {done.rows} rows; kept {done.kept}, dropped {done.rejected}",

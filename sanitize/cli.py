@@ -181,6 +181,15 @@ def filter_command(
         Path | None, typer.Option(metavar="FOLDER", help="Save the voters for other data, as safetensors.")
     ] = None,
     overrides: Overrides = None,
+    id_column: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Column of your own keys: the manifest and reviews name rows by it; no voter sees it."
+        ),
+    ] = None,
+    reasons: Annotated[
+        bool, typer.Option("--reasons", help="Give rejected rows the columns reason, group and suspicion, too.")
+    ] = False,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from what a killed run with the same IN, OUT and options has left.")
     ] = False,
@@ -247,6 +256,8 @@ def filter_command(
             split=split,
             resume=resume,
             overrides=tuple(overrides or ()),
+            id_column=id_column,
+            reasons=reasons,
         )
 
         chosen = chosen_params(

@@ -46,7 +46,7 @@ def _lines(found: Difference) -> Iterator[str]:
     yield f"{found.rows} rows; dropped before {found.before}, after {found.after}"
     for change, words in WORDS.items():
         yield f"  {found.count(change)} {words}"  # type: ignore[arg-type]
-    for title, counts in (("class", found.by_class()), ("cause", found.by_cause())):
+    for title, counts in (("class", found.by_class()), ("cause", found.by_cause()), ("group", found.by_group())):
         for name, of in list(counts.items())[:SHOWN]:
             parts = [f"{rows} {WORDS[change]}" for change, rows in of.items() if rows]
             yield f"{title} {name}: {', '.join(parts)}"

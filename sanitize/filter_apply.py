@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ import pyarrow.compute as pc
 
 from sanitize.data.shards import Shard, find_shards
 from sanitize.data.table import IntArray
-from sanitize.errors import BadInput
+from sanitize.errors import BadInput, BadParams
 from sanitize.evidence.groups import UNGROUPED, number_of
+from sanitize.filter_manifest import ID
 from sanitize.filter_memory import Memory
 from sanitize.filter_pass import Drafts, provenance, run_pass
 from sanitize.filter_tally import BY_HAND, UNJUDGED, Verdicts
@@ -26,6 +28,7 @@ from sanitize.io.digests import digest as digest_of
 from sanitize.io.transaction import Transaction
 from sanitize.manifest_file import GROUP, ManifestFile, read_manifest
 from sanitize.overrides import read_overrides
+from sanitize.row_ids import RowIds
 
 SCHEMA_VERSION = 1
 
@@ -83,6 +86,7 @@ def apply_manifest(
     *,
     rejected: str | Path | None = None,
     overrides: Sequence[Path] = (),
+    keep_groups: Sequence[str] = (),
     split: str | None = None,
 ) -> Applied:
     """Write the rows of `source` that a manifest keeps. The outputs appear together, or not at all.
@@ -90,8 +94,9 @@ def apply_manifest(
     source, kept, rejected, split  as for `filter_file`
     manifest   of a run of `sanitize filter --manifest` on the same input
     overrides  review files: see `read_overrides`
+    keep_groups  ids of groups whose rows are kept, but for those that a review drops
     Raises     BadInput: no manifest, or one of another input; what `read_overrides` and reading and writing raise
-               BadParams: outputs that are the input or each other
+               BadParams: outputs that are the input or each other; a group that the manifest does not have
     """
     for place, name in ((kept, "OUT"), (rejected, "--rejected")):
         if place is not None:
@@ -102,10 +107,10 @@ def apply_manifest(
     stamps, digest = shards.stamps(), shards.sha256()
     given = read_manifest(manifest)
     given.refuse_other_input(shards, digest)
-    judge, parameters = _recorded(given), given.parameters_sha256
-    decisions = read_overrides(overrides, shards)
-    if overrides:
-        decided = json.dumps([parameters, [digest_of(path) for path in overrides]])
+    judge, parameters = _recorded(given, keep_groups), given.parameters_sha256
+    decisions = read_overrides(overrides, shards, partial(_ids, given) if ID.name in given.table.column_names else None)
+    if overrides or keep_groups:
+        decided = json.dumps([parameters, [digest_of(path) for path in overrides], sorted(keep_groups)])
         parameters = hashlib.sha256(decided.encode()).hexdigest()
     with Transaction(places) as staging:
         staging.begin({"input": digest, "parameters": parameters}, False)
@@ -128,8 +133,12 @@ def apply_manifest(
     return Applied(tally.rows, tally.rows - tally.rejected, tally.rejected, reasons, by_hand, digest, parameters)
 
 
-def _recorded(manifest: ManifestFile) -> Recorded:
-    """A manifest's verdicts."""
+def _ids(manifest: ManifestFile) -> RowIds:
+    return RowIds(manifest.table[ID.name].chunks, f"{manifest.path}")
+
+
+def _recorded(manifest: ManifestFile, keep_groups: Sequence[str]) -> Recorded:
+    """A manifest's verdicts, but that some groups are kept."""
     table = manifest.table
     vote_N, classes = _places(table["vote"])
     label_N, labels = _places(table["label"])
@@ -143,6 +152,13 @@ def _recorded(manifest: ManifestFile) -> Recorded:
     place_N, ids = _places(table[GROUP])
     number_G = np.array([*map(number_of, ids), UNGROUPED], np.int64)
     group_N: IntArray = number_G[place_N]  # UNJUDGED is the last place
+    for name in keep_groups:
+        if name not in ids:
+            known = ", ".join(group.id for group in manifest.groups) or "none"
+            raise BadParams(f"--keep-group is {name!r}; must be one of the groups of {manifest.path}: {known}")
+        rows_N = group_N == number_of(name)
+        keep_N, reason_N = keep_N | rows_N, np.where(rows_N, f"{BY_HAND[True]}: group {name}", reason_N)
+    group_N = np.where(keep_N, UNGROUPED, group_N)
     verdicts = Verdicts(
         keep_N, reason_N, suspicion_N, vote_N, support_N, agreement_N, voters_N, label_N, named_N, group_N
     )

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ from sanitize.overrides import read_overrides
 from sanitize.panel import FILE, load_panel
 from sanitize.params import Params
 from sanitize.report.review_page import build_page
+from sanitize.row_ids import input_ids, refuse_id_column
 from sanitize.runtime.limits import limit_of
 from sanitize.runtime.processor import processor
 from sanitize.scratch import Remembered
@@ -65,7 +67,7 @@ def filter_file(
               which mirrors the input's names; None = nowhere, with `options.dry_run` only
     params    `data.label`, `data.inputs` and `data.image_size` say how to read; for the rest see `filter_table`
     rejected  where the other rows go, likewise; None = nowhere
-    manifest  where the verdict on every row goes (`filter_pass.MANIFEST`); None = nowhere
+    manifest  where the verdict on every row goes (`filter_manifest.MANIFEST`); None = nowhere
     options   see Options; None = the defaults
     map       how independent learners are executed; the result does not depend on it
     steps     shows progress, as for `filter_table`
@@ -100,7 +102,8 @@ def filter_file(
             )
         stamps = shards.stamps()
         digest = shards.sha256()
-        decisions = read_overrides(options.overrides, shards) if options.overrides else None
+        ids = None if options.id_column is None else partial(input_ids, shards, options.id_column)
+        decisions = read_overrides(options.overrides, shards, ids) if options.overrides else None
         key = _key(params, options, digest, places)
         if finished is not None:
             if finished["key"] == key:
@@ -128,6 +131,8 @@ def filter_file(
             found = _judge(shards, params, options, digest, memory, run, steps)
             for note in found.notes:
                 tell(note)
+            if options.id_column is not None:
+                refuse_id_column(shards, options.id_column, found.recipe.label, found.recipe.inputs)
             parameters = parameters_sha256(params, options, found)
             with _scoring(found, steps, shards.rows) as progress:
                 tally = run_pass(
@@ -138,6 +143,8 @@ def filter_file(
                     progress,
                     memory,
                     overrides=decisions,
+                    id_column=options.id_column,
+                    reasons=options.reasons,
                 )
             if options.voters is not None:
                 assert found.panel is not None
@@ -241,7 +248,7 @@ def _key(params: Params, options: Options, digest: str, places: Mapping[str, str
         "version": f"{code_version()} pyarrow {pa.__version__}",
         "model": json.dumps(code_of(params.learner.model), sort_keys=True),
         "processor": processor(),
-        "outputs": json.dumps(places, sort_keys=True),
+        "outputs": json.dumps([places, options.reasons], sort_keys=True),
     }
 
 
@@ -315,6 +322,8 @@ def _refuse_options(kept: str | Path | None, rejected: str | Path | None, params
             refuse_address(local_path(str(place)), name)
     if options.summary is not None and options.summary.suffix.lower() != ".json":
         raise BadParams(f"--summary is {options.summary}; what is written there is JSON: name it *.json")
+    if options.reasons and rejected is None:
+        raise BadParams("--reasons is given without --rejected; name where the rejected rows go, or leave it out")
     if options.timings and options.summary is None:
         raise BadParams("--timings is given without --summary; name where the summary goes, or leave it out")
 
@@ -349,6 +358,7 @@ def _judge(
         options.rules,
         fit_rows=options.fit_rows,
         embeddings=options.embeddings,
+        id_column=options.id_column,
         pred_probs=options.pred_probs,
         keep_panel=options.save_voters is not None,
         input_sha256=digest,

@@ -35,6 +35,7 @@ from sanitize.filter_tally import UNREADABLE
 from sanitize.filtering import Steps, filter_table
 from sanitize.panel import Bench, Panel, fit_panel, judges_of
 from sanitize.params import Params
+from sanitize.row_ids import refuse_id_column
 from sanitize.signal import NoSignal
 from sanitize.whereabouts import told
 
@@ -74,10 +75,20 @@ class Found:
 
 
 def find_choice(
-    source: Source, params: Params, embeddings: str | None = None, image_root: Path | None = None
+    source: Source,
+    params: Params,
+    embeddings: str | None = None,
+    image_root: Path | None = None,
+    id_column: str | None = None,
 ) -> Choice:
-    """Which columns to look at. BadInput, BadParams: as `choose`; `embeddings` is no column of vectors."""
+    """Which columns to look at, but for `id_column`.
+
+    Raises  BadInput, BadParams: as `choose` and `refuse_id_column`; `embeddings` is no column of vectors
+    """
     schema = source.schema
+    if id_column is not None:
+        refuse_id_column(source, id_column, params.data.label or "", [embeddings or "", *(params.data.inputs or ())])
+        schema = schema.remove(schema.get_field_index(id_column))
     if embeddings is not None and params.data.inputs is not None:
         raise BadParams(f"--embeddings is {embeddings!r} and --inputs is given; name the columns with one of them")
     inputs = [embeddings] if embeddings is not None else params.data.inputs
@@ -167,6 +178,7 @@ def fit_judge(
     *,
     fit_rows: int | None,
     embeddings: str | None,
+    id_column: str | None,
     pred_probs: Path | None,
     keep_panel: bool,
     input_sha256: str,
@@ -180,13 +192,14 @@ def fit_judge(
     fit_rows    rows of the sample; the voters then judge all others in a stream. None, or as many as there are = all
                 rows, in memory
     embeddings  the one column of vectors to look at; None = the columns that are named or found
+    id_column   a column that is not looked at: the rows' keys
     pred_probs  file of somebody's own out-of-sample predictions, one more voter
     keep_panel  whether the voters are to be had afterwards
     memory      what an earlier run of the same input and parameters has left; the fit is kept there
     """
     if not source.rows:
         raise BadInput(f"{source.address}: has no rows; must have at least 1")
-    choice = find_choice(source, params, embeddings, rules.image_root)
+    choice = find_choice(source, params, embeddings, rules.image_root, id_column)
     classes, rows_C = find_classes(source, choice.label, rules, params)
     more = _predictions(source, pred_probs, classes)
     fit = memory.fit()

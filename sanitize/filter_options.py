@@ -19,6 +19,7 @@ NO_VERDICT = {
     "report",
     "summary",
     "timings",
+    "reasons",
     "save_voters",
     "resume",
 }
@@ -66,6 +67,8 @@ class Options:
     timings       whether it has the seconds, without which the same outcome is the same bytes
     save_voters   folder where the voters go; None = nowhere
     split         the split whose files are taken, where the input's names tell several
+    id_column     column of the user's own keys, which the manifest repeats and the voters do not see
+    reasons       whether the rejected rows get the columns reason, group and suspicion
     overrides     files of people's decisions, which win over all verdicts: see `overrides.read_overrides`
     resume        go on from what a killed run of the same input, parameters and outputs has left
     """
@@ -85,6 +88,8 @@ class Options:
     timings: bool = False
     save_voters: Path | None = None
     split: str | None = None
+    id_column: str | None = None
+    reasons: bool = False
     overrides: tuple[Path, ...] = ()
     resume: bool = False
 

@@ -7,7 +7,7 @@ import json
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
@@ -19,35 +19,16 @@ import pyarrow.parquet as pq
 
 import sanitize
 from sanitize.data.shards import Shard, Source
-from sanitize.data.table import BoolArray, IntArray
-from sanitize.errors import BadInput
-from sanitize.evidence.groups import UNGROUPED, id_of
+from sanitize.data.table import BoolArray
+from sanitize.filter_manifest import Further, ManifestSink, manifest_rows, with_reasons, writable
 from sanitize.filter_tally import Tally, Verdicts, count_batch, shown
-from sanitize.filtering import KEPT, cause_of
 from sanitize.io.atomic import put_new
-from sanitize.io.origin import called
 from sanitize.io.rows import Rows
 from sanitize.io.writer import Sink, chosen_rows
 from sanitize.overrides import Overrides
+from sanitize.row_ids import as_texts
 from sanitize.whereabouts import told
 
-MANIFEST = pa.schema(
-    [
-        ("row", pa.int64()),
-        ("keep", pa.bool_()),
-        ("reason", pa.string()),
-        ("suspicion", pa.float64()),
-        ("file", pa.string()),
-        ("vote", pa.string()),
-        ("voters", pa.int32()),
-        ("support", pa.int32()),
-        ("agreement", pa.int32()),
-        ("label", pa.string()),
-        ("cause", pa.string()),
-        ("group", pa.string()),
-    ]
-)
-MANIFEST_GROUP = 1 << 16
 PROVENANCE = b"sanitize"  # the schema metadata's key
 RELEASE_EVERY = 8  # batches
 AHEAD = 2  # batches that wait for each thread, so that none is idle while a row group is written
@@ -124,6 +105,8 @@ def run_pass(
     progress: Callable[[int], None],
     memory: Parts,
     overrides: Overrides | None = None,
+    id_column: str | None = None,
+    reasons: bool = False,
 ) -> Tally:
     """Judge and write all rows, in order, in memory that does not grow with them.
 
@@ -131,6 +114,8 @@ def run_pass(
     metadata  "kept", "rejected" or "manifest" -> what is added to the outputs' schema metadata
     progress  called with the number of rows done, after every batch
     overrides people's decisions, put over the judge's; None = there are none
+    id_column column whose values the manifest repeats as `ID`; None = none
+    reasons   whether rejected rows get the columns `REASONS`
     Raises    BadInput: a shard cannot be read, an output cannot be written; whatever the judge raises
     """
     whole = Tally(classes=dict.fromkeys(judge.labels, (0, 0)))
@@ -140,7 +125,8 @@ def run_pass(
         if tally is None:
             tally = Tally()
             part = drafts if source.single else _drafts_of(number, shard, drafts, memory)
-            for _ in _pass_through(shard, first, judge, part, metadata, tally, overrides):
+            further = Further(id_column, reasons)
+            for _ in _pass_through(shard, first, judge, part, metadata, tally, overrides, further):
                 progress(whole.rows + tally.rows)
             if not source.single:
                 memory.keep_shard(number, tally)
@@ -148,7 +134,7 @@ def run_pass(
         progress(whole.rows)
         first += shard.rows
     if drafts.manifest is not None and not source.single:
-        with ManifestSink(drafts.manifest, metadata("manifest")) as manifest:
+        with ManifestSink(drafts.manifest, metadata("manifest"), id_column is not None) as manifest:
             for batch in memory.manifests(source.shards):
                 manifest.add(batch)
     return whole
@@ -168,11 +154,12 @@ def _pass_through(
     metadata: Callable[[str], dict[bytes, bytes]],
     tally: Tally,
     overrides: Overrides | None,
+    further: Further,
 ) -> Iterator[None]:
     """Judge, count and write a shard's rows; yields after every batch."""
     with ExitStack() as stack:
-        raw, file, pairs = _read(shard, judge, drafts.kept is not None, stack)
-        stack.enter_context(_writable(drafts.kept or drafts.manifest or Path()))
+        raw, file, pairs = _read(shard, judge, drafts.kept is not None, stack, further.id_column)
+        stack.enter_context(writable(drafts.kept or drafts.manifest or Path()))
         # Read before the sinks look at the footer's columns: what is wrong with these, a reader tells, but pyarrow's
         # view of them lets an exception of C++ through, which ends the process.
         read = list(islice(pairs, 1))
@@ -182,19 +169,24 @@ def _pass_through(
             for name, path in (("kept", drafts.kept), ("rejected", drafts.rejected)):
                 if path is not None:
                     path.parent.mkdir(parents=True, exist_ok=True)
-                    sink = sinks.enter_context(Sink(put_new(path), file, metadata(name), shard.mirror, raw))
+                    more = further.fields(shard) if name == "rejected" else ()
+                    sink = sinks.enter_context(Sink(put_new(path), file, metadata(name), shard.mirror, raw, more))
                     writers.append((name == "kept", sink))
             manifest = None
             if drafts.manifest is not None:
-                manifest = sinks.enter_context(ManifestSink(drafts.manifest, metadata("manifest")))
+                manifest = sinks.enter_context(
+                    ManifestSink(drafts.manifest, metadata("manifest"), further.id_column is not None)
+                )
             for done, (start, batch, found) in enumerate(_judged(shard, chain(read, pairs), judge, first), 1):
                 if overrides is not None:
                     found = overrides.applied(found, first + start)
                 with told("doing", f"wrote the rows of {shard.place} from row {start} on"):
                     for wanted, sink in writers:
-                        sink.add(_chosen(batch, found.keep_n if wanted else ~found.keep_n))
+                        rows = batch if wanted or not further.reasons else with_reasons(batch, found)
+                        sink.add(_chosen(rows, found.keep_n if wanted else ~found.keep_n))
                     if manifest is not None:
-                        manifest.add(manifest_rows(shard.name, start, found, judge.classes, judge.labels))
+                        keys = None if further.id_column is None else as_texts(batch.column(further.id_column))
+                        manifest.add(manifest_rows(shard.name, start, found, judge.classes, judge.labels, keys))
                 if shard.mirror is not None:
                     masks.append(found.keep_n)
                 count_batch(tally, found, judge.labels, judge.classes, shown(shard.name), start)
@@ -209,10 +201,13 @@ def _pass_through(
 Pairs = Iterator[tuple[pa.RecordBatch, pa.RecordBatch]]
 
 
-def _read(shard: Shard, judge: Judge, copied: bool, stack: ExitStack) -> tuple[Any, pq.ParquetFile, Pairs]:
+def _read(
+    shard: Shard, judge: Judge, copied: bool, stack: ExitStack, id_column: str | None
+) -> tuple[Any, pq.ParquetFile, Pairs]:
     """The shard's bytes, open file, and batches, each of them as it is written and as it is judged."""
     if not copied:
-        columns = judge.columns or (shard.schema.names[:1] if len(shard.schema) else ())
+        wanted = (*judge.columns, *([] if id_column is None else [id_column]))
+        columns = wanted or (shard.schema.names[:1] if len(shard.schema) else ())
         file = stack.enter_context(shard.opened())
         return None, file, ((batch, batch) for batch in shard.batches(file, columns))
     raw, file = stack.enter_context(shard.mirrored())
@@ -260,76 +255,3 @@ def _chosen(batch: pa.RecordBatch, mask: BoolArray) -> list[pa.RecordBatch]:
     if len(edges) * RUN > np.count_nonzero(mask):
         return chosen_rows(batch, mask)
     return [batch.slice(int(first), int(end - first)) for first, end in edges]
-
-
-def manifest_rows(
-    file: str, start: int, found: Verdicts, classes: Sequence[str], labels: Sequence[str]
-) -> pa.RecordBatch:
-    """The manifest of rows `start` and on of a file; classes and labels: as `Judge` has them."""
-    rows = len(found.keep_n)
-    columns = [
-        pa.array(np.arange(start, start + rows)),
-        pa.array(found.keep_n),
-        pa.array(found.reason_n, pa.string()),
-        pa.array(found.suspicion_n, from_pandas=True),
-        pa.array([shown(file)], pa.string()).take(pa.array(np.zeros(rows, np.int64))),
-        _names(found.vote_n, classes),
-        *(pa.array(n.astype(np.int32), mask=n < 0) for n in (found.voters_n, found.support_n, found.agreement_n)),
-        _names(found.label_n, labels),
-        pa.array([None if reason == KEPT else cause_of(reason) for reason in found.reason_n], pa.string()),
-        pa.array([None if n == UNGROUPED else id_of(n) for n in found.group_n.tolist()], pa.string()),
-    ]
-    return pa.RecordBatch.from_arrays(columns, schema=MANIFEST)
-
-
-def _names(place_n: IntArray, names: Sequence[str]) -> pa.Array:
-    """The names that places stand for; null where a place is below 0."""
-    return pa.array([*names, None], pa.string()).take(pa.array(np.where(place_n < 0, len(names), place_n)))
-
-
-class ManifestSink:
-    """The manifest's parquet file, written in row groups of one size."""
-
-    def __init__(self, path: Path, metadata: dict[bytes, bytes]) -> None:
-        self.path = path
-        self.pending: list[pa.RecordBatch] = []
-        self.rows = 0
-        with _writable(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with ExitStack() as stack:
-                self.file = stack.enter_context(open(put_new(path), "wb"))
-                self.writer = pq.ParquetWriter(self.file, MANIFEST.with_metadata(metadata))
-                self.closing = stack.pop_all()
-
-    def add(self, batch: pa.RecordBatch) -> None:
-        """Take in rows, as `manifest_rows` makes them."""
-        self.pending.append(batch)
-        self.rows += batch.num_rows
-        while self.rows >= MANIFEST_GROUP:
-            self._flush(MANIFEST_GROUP)
-
-    def _flush(self, rows: int) -> None:
-        table = pa.Table.from_batches(self.pending, MANIFEST)
-        self.writer.write_table(table.slice(0, rows).combine_chunks(), row_group_size=max(1, rows))
-        self.pending = table.slice(rows).to_batches()
-        self.rows -= rows
-
-    def __enter__(self) -> ManifestSink:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        with _writable(self.path), self.closing:
-            try:
-                if kind is None and self.rows:
-                    self._flush(self.rows)
-            finally:
-                self.writer.close()
-
-
-@contextmanager
-def _writable(path: Path) -> Iterator[None]:
-    """Turns what writing can raise into BadInput; what reading raises has become one before."""
-    try:
-        yield
-    except (pa.ArrowException, OSError) as error:
-        raise BadInput(f"{called(path.parent)}: cannot be written ({error}); free or name another place") from error

@@ -28,7 +28,7 @@ NEEDED = {
     "keep": (pa.types.is_boolean, "true or false in every row"),
     "reason": (pa.types.is_string, "text in every row"),
 }
-TEXTS = ("file", "label")  # where there are any
+TEXTS = ("file", "label", "group")  # where there are any
 UNKNOWN = "?"  # the class of rows whose label neither manifest has
 
 
@@ -40,6 +40,7 @@ class Changed:
     label          its class; UNKNOWN where it is not known
     change         "dropped": kept before; "kept": dropped before; "changed": dropped for another cause
     before, after  the reasons
+    group          the id of the group that it is dropped with, or was, "" where it is in none
     """
 
     file: str
@@ -48,6 +49,7 @@ class Changed:
     change: Change
     before: str
     after: str
+    group: str = ""
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,12 @@ class Difference:
         """Cause -> change -> rows: that for which a row is dropped now, or was; of changed ones "OLD -> NEW"."""
         return _counted(self.changed, [_causes(one) for one in self.changed])
 
+    def by_group(self) -> dict[str, dict[str, int]]:
+        """Group -> change -> rows, of the second manifest, or of the first for rows that are kept now."""
+        grouped = [one for one in self.changed if one.group]
+        names = [f"{one.group} before" if one.change == "kept" else one.group for one in grouped]
+        return _counted(grouped, names)
+
     def as_json(self, most: int) -> dict[str, Any]:
         """The document that `sanitize diff --json` prints, with the first `most` changed rows."""
         return {
@@ -88,6 +96,7 @@ class Difference:
             "changed_cause": self.count("changed"),
             "classes": self.by_class(),
             "causes": self.by_cause(),
+            "groups": self.by_group(),
             "changed": [vars(one) for one in self.changed[:most]],
             "changed_left_out": max(0, len(self.changed) - most),
         }
@@ -132,7 +141,8 @@ def _changed(places: IntArray, old: pa.Table, new: pa.Table, order_N: IntArray) 
             continue  # the details alone
         change: Change = "changed" if was["keep"] == one["keep"] else "kept" if one["keep"] else "dropped"
         label = one.get("label") or was.get("label") or UNKNOWN
-        yield Changed(one.get("file") or "", one["row"], label, change, was["reason"], one["reason"])
+        group = (was if change == "kept" else one).get("group") or ""
+        yield Changed(one.get("file") or "", one["row"], label, change, was["reason"], one["reason"], group)
 
 
 def _read(path: Path) -> pa.Table:

@@ -18,7 +18,8 @@ from sanitize.data.shards import Source
 from sanitize.errors import BadInput
 from sanitize.evidence.base import NOTHING
 from sanitize.evidence.groups import confused_with, number_of
-from sanitize.filter_pass import MANIFEST, PROVENANCE
+from sanitize.filter_manifest import ID, MANIFEST
+from sanitize.filter_pass import PROVENANCE
 from sanitize.filter_tally import shown
 
 GROUP = "group"  # the column of a row's group; earlier versions wrote none
@@ -79,7 +80,7 @@ class ManifestFile:
     """What a manifest says.
 
     path               its file
-    table              the columns of `filter_pass.MANIFEST`, `group` among them; null throughout where it had none
+    table              the columns of `filter_manifest.MANIFEST`, `group` among them; null throughout where it had none
     input_sha256       of the input, as `Source.sha256`
     parameters_sha256  of what decided
     groups             those with rows, by number; empty for manifests of earlier versions
@@ -134,6 +135,8 @@ def read_manifest(path: Path) -> ManifestFile:
         nulls = table[field.name].null_count
         if nulls and field.name in NEVER_NULL:
             raise BadInput(f"{path}: column {field.name!r} has {nulls} nulls; must have none; {AGAIN}")
+    if ID.name in table.column_names and table.schema.field(ID.name).type != ID.type:
+        raise BadInput(f"{path}: column {ID.name!r} is {table.schema.field(ID.name).type}; must be text; {AGAIN}")
     try:
         about = TypeAdapter(dict[str, Any]).validate_python(json.loads((table.schema.metadata or {})[PROVENANCE]))
     except (KeyError, TypeError, ValueError, RecursionError) as error:

@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +18,12 @@ from sanitize.errors import BadInput
 from sanitize.evidence.groups import UNGROUPED
 from sanitize.filter_tally import BY_HAND, Verdicts, shown
 from sanitize.io.regular import refuse_irregular
+from sanitize.row_ids import RowIds
 
 WORDS = ("keep", "drop")
-NEEDED = ("row", "verdict")
 LONGEST_NOTE = 500  # characters
-MEND = "a review has the columns file, row, verdict (keep or drop) and note, with commas"
+MEND = "a review has the columns file and row, or id, and verdict (keep or drop) and note, with commas"
+KNOWN = ("row", "id", "verdict", "file", "note")
 
 
 @dataclass(frozen=True)
@@ -51,10 +53,11 @@ class Overrides:
         return replace(found, keep_n=keep_n, reason_n=reason_n, group_n=group_n)
 
 
-def read_overrides(files: Sequence[Path], source: Source) -> Overrides:
+def read_overrides(files: Sequence[Path], source: Source, ids: Callable[[], RowIds] | None = None) -> Overrides:
     """The decisions in one or more review files about the rows of `source`.
 
-    files    CSV, UTF-8, with the columns row and verdict, and file and note where there are any; others are ignored
+    files    CSV, UTF-8, with the columns verdict and row or id, and file and note if there are any; others are ignored
+    ids      gives the keys of the rows, where they have any; called once, and only where a line names one
     Raises   BadInput: no such file, no CSV, a row that the input does not have, a verdict that is none, and rows of
              which one line says keep and another drop
     Lines that agree are one decision; their notes are joined.
@@ -65,9 +68,10 @@ def read_overrides(files: Sequence[Path], source: Source) -> Overrides:
         first_of[shown(shard.name)] = (first, shard.rows)
         first += shard.rows
     decided: dict[int, tuple[str, str, list[str]]] = {}
+    known = None if ids is None else cache(ids)
     for path in files:
         for where, line in _lines(path):
-            file, position = _place(line, where, first_of)
+            row, position = _place(line, where, first_of, known)
             verdict, note = line["verdict"].strip(), line.get("note", "").strip()
             if verdict not in WORDS:
                 raise BadInput(f"{where}: verdict is {verdict!r}; must be keep or drop")
@@ -75,10 +79,7 @@ def read_overrides(files: Sequence[Path], source: Source) -> Overrides:
                 raise BadInput(f"{where}: the note has {len(note)} characters; at most {LONGEST_NOTE} will do")
             earlier, before, notes = decided.setdefault(position, (where, verdict, []))
             if before != verdict:
-                raise BadInput(
-                    f"{where} says {verdict} of row {line['row'].strip()} of {file}, and {earlier} says {before}; "
-                    "settle on one of them"
-                )
+                raise BadInput(f"{where} says {verdict} of {row}, and {earlier} says {before}; settle on one of them")
             if note and note not in notes:
                 notes.append(note)
     order = sorted(decided)
@@ -96,10 +97,12 @@ def _lines(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, strict=True)
             names = [(name or "").strip() for name in reader.fieldnames or []]
-            for name in (*NEEDED, "file", "note"):
-                if names.count(name) > 1 or (name in NEEDED and name not in names):
-                    many = "more than one" if name in names else "no"
-                    raise BadInput(f"{path}: has {many} column {name!r}; {MEND}")
+            for name in KNOWN:
+                if names.count(name) > 1:
+                    raise BadInput(f"{path}: has more than one column {name!r}; {MEND}")
+            for name in ("row" if "id" not in names else "id", "verdict"):
+                if name not in names:
+                    raise BadInput(f"{path}: has no column {name!r}; {MEND}")
             reader.fieldnames = names
             for line in reader:
                 where = f"{path}, line {reader.line_num}"
@@ -110,16 +113,30 @@ def _lines(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
         raise BadInput(f"{path}: is no CSV ({error}); {MEND}") from error
 
 
-def _place(line: dict[str, str], where: str, first_of: dict[str, tuple[int, int]]) -> tuple[str, int]:
-    """The file that a line names, and the row's position in the whole input."""
-    file = line.get("file", "").strip()
+def _place(
+    line: dict[str, str], where: str, first_of: dict[str, tuple[int, int]], ids: Callable[[], RowIds] | None
+) -> tuple[str, int]:
+    """The row that a line names, in words, and its position in the whole input."""
+    key, row = line.get("id", "").strip(), line.get("row", "").strip()
+    if not key:
+        return _numbered(row, line.get("file", "").strip(), where, first_of)
+    if ids is None:
+        raise BadInput(f"{where}: id is {key!r}, but rows have no ids; filter with --id-column, or name file and row")
+    position = ids().position(key, where)
+    if row:
+        named, place = _numbered(row, line.get("file", "").strip(), where, first_of)
+        if place != position:
+            raise BadInput(f"{where}: id is {key!r}, which is another row than {named}; leave one of them out")
+    return f"the row with the id {key!r}", position
+
+
+def _numbered(row: str, file: str, where: str, first_of: dict[str, tuple[int, int]]) -> tuple[str, int]:
     if not file and len(first_of) == 1:
         file = next(iter(first_of))
     if file not in first_of:
         known = ", ".join(list(first_of)[:3]) + (", …" if len(first_of) > 3 else "")
         raise BadInput(f"{where}: file is {file!r}; must be one of the input's: {known}")
     first, rows = first_of[file]
-    row = line["row"].strip()
     if not (row.isascii() and row.isdecimal() and len(row) < 19 and int(row) < rows):
         raise BadInput(f"{where}: row is {row!r}; must be a whole number from 0 to {rows - 1}, as {file} has rows")
-    return file, first + int(row)
+    return f"row {row} of {file}", first + int(row)

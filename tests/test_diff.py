@@ -50,8 +50,25 @@ def test_by_hand(pair):
         "outvoted": {"dropped": 1, "kept": 1, "changed": 0},
         "outvoted -> shares a trigger": {"dropped": 0, "kept": 0, "changed": 1},
     }
+    assert found.by_group() == {}
     same = compare(pair[1], pair[1])
     assert not same.changed and (same.before, same.after) == (3, 3)
+
+
+def test_groups_are_those_of_the_run_that_drops_the_row(tmp_path):
+    """Rows that are dropped in both, and only anew, count in the new run's group, others in the old one's."""
+    groups = {"before": ["G2", None, "G1", "G1", None, None], "after": [None, "G1", None, "G2", "G3", None]}
+    paths = [
+        manifest(tmp_path / name, reasons, group=pa.array(groups[name]))
+        for name, reasons in (("before", BEFORE), ("after", AFTER))
+    ]
+    found = compare(*paths)
+    assert [(one.row, one.group) for one in found.changed] == [(1, "G1"), (2, "G1"), (3, "G2")]
+    assert found.by_group() == {
+        "G1": {"dropped": 1, "kept": 0, "changed": 0},
+        "G1 before": {"dropped": 0, "kept": 1, "changed": 0},
+        "G2": {"dropped": 0, "kept": 0, "changed": 1},
+    }
 
 
 def test_the_pipelines_manifests_have_neither_files_nor_labels(tmp_path, pair):

@@ -48,6 +48,7 @@ class Sink:
     path      the file to write
     source    the open file whose rows are to be written: its schema and its layout are taken over
     metadata  added to the schema metadata
+    more      columns that come after the source's; with no mirror only
     mirror    how the schema is kept where pyarrow would change it; `source` then is read plainly, and `raw` its bytes
     """
 
@@ -58,8 +59,11 @@ class Sink:
         metadata: Mapping[bytes, bytes] | None = None,
         mirror: Mirror | None = None,
         raw: BinaryIO | None = None,
+        more: Sequence[pa.Field] = (),
     ) -> None:
         footer, self.schema = source.metadata, source.schema_arrow
+        for field in more:
+            self.schema = self.schema.append(field)
         if metadata and mirror is None:
             self.schema = self.schema.with_metadata({**(self.schema.metadata or {}), **metadata})
         self.path, self.metadata, self.mirror, self.raw = path, metadata or {}, mirror, raw
