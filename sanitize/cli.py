@@ -40,6 +40,7 @@ from sanitize.report_command import report_command
 from sanitize.runtime.import_path import leave_current_folder
 from sanitize.runtime.printing import say, say_error
 from sanitize.runtime.streams import lost_output, take_streams
+from sanitize.summary_file import noted
 from sanitize.watched import WATCHED, watched
 
 if TYPE_CHECKING:
@@ -135,7 +136,9 @@ def filter_command(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write no rows: tell what would happen.")] = False,
     max_removed: Annotated[
         float | None,
-        typer.Option(metavar="PART", help="Write nothing and leave with 1 if more than this part (0..1) is rejected."),
+        typer.Option(
+            metavar="PART", help="Do not write OUT, and leave with 1, if more than this part (0..1) is rejected."
+        ),
     ] = None,
     max_removed_class: Annotated[
         float | None,
@@ -147,10 +150,10 @@ def filter_command(
         float | None,
         typer.Option(
             metavar="PART",
-            help="Write nothing and leave with 1 if more than this part (0..1) cannot be read. [default: 0.05]",
+            help="Do not write OUT, and leave with 1, if more than this part (0..1) cannot be read. [default: 0.05]",
         ),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Write all the same; leaves with 1 still.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Write OUT all the same; the exit code stays 1.")] = False,
     on_bad_row: Annotated[
         str, typer.Option(metavar="WORD", help="keep, reject or fail: rows that cannot be read.")
     ] = "reject",
@@ -221,15 +224,19 @@ def filter_command(
     """Keep the rows of IN that can be trusted.
 
     OUT and the rejected rows together are IN: every column, every row, in order. IN is never changed; files at OUT,
-    --rejected and --manifest are replaced, all together or not at all.
+    --rejected and --manifest are replaced, all together or not at all. Beyond a limit OUT and saved voters stay as they
+    were; --rejected, --manifest, --report and --summary are written.
 
     Exit codes: 0 done; 1 more than --max-removed, --max-removed-class or --max-unreadable, or no row
     kept; 2 parameters or usage; 3 input, or a failure; 130 interrupted.
     """
-    if kept is None and not dry_run:
-        raise typer.BadParameter("missing; it may be left out with --dry-run only", param_hint="OUT")
     memory = "give it fewer --workers, or fit to a part of the rows (--fit-rows N)"
-    with reported(as_json), watched(context.obj == WATCHED, want_of_memory=memory):
+    files = (pred_probs, params, voters, *(overrides or ()), manifest, report)
+    with (
+        reported(as_json),
+        noted(summary_at, files, (source, kept, rejected)),
+        watched(context.obj == WATCHED, want_of_memory=memory),
+    ):
         from sanitize.filter_file import filter_file
         from sanitize.filter_options import make_options
         from sanitize.progress import step
@@ -280,8 +287,8 @@ def filter_command(
             tell=partial(_say, quiet=quiet),
         )
     if not quiet:
-        rows = {"kept rows": kept, "rejected rows": rejected} if not dry_run else {}
-        _tell(summary, source, {**rows, "manifest": manifest, "report": report, "voters": save_voters}, force)
+        places = {"kept": kept, "rejected": rejected, "manifest": manifest, "report": report, "voters": save_voters}
+        _tell(summary, source, places, dry_run)
     if as_json:
         answer(summary.as_json())
     if summary.exceeded:
@@ -315,8 +322,8 @@ def _say(message: str, quiet: bool) -> None:
         say(message)
 
 
-def _tell(summary: Summary, source: str, places: Mapping[str, object], force: bool) -> None:
-    """The summary for people, on stderr."""
+def _tell(summary: Summary, source: str, places: Mapping[str, object], dry_run: bool) -> None:
+    """The summary for people, on stderr; places are those of `filter_summary.OUTPUTS`, by name."""
     files = f" in {summary.files} files" if summary.files > 1 else ""
     lines = [
         f"{source}: {summary.rows} rows{files}; {summary.columns.found}",
@@ -339,10 +346,15 @@ def _tell(summary: Summary, source: str, places: Mapping[str, object], force: bo
     if len(summary.warnings) > SHOWN:
         lines.append(f"WARNING {len(summary.warnings) - SHOWN} more classes lose as much")
     if summary.exceeded:
-        remedy = "written all the same" if force else "nothing was written; --force writes all the same"
+        left = " and ".join(str(places[name]) for name in ("kept", "voters") if places[name] is not None)
+        remedy = f"{left}: not written; --force writes all the same"
+        if summary.written or dry_run:
+            remedy = "written all the same" if summary.written else "a dry run writes no rows"
         lines += [f"{limit}; {remedy}" for limit in summary.limits]
-    if not summary.exceeded or force:
-        lines += [f"{what}: {place}" for what, place in places.items() if place is not None]
+    shown = {"kept": "kept rows", "rejected": "rejected rows"}
+    lines += [
+        f"{shown.get(name, name)}: {place}" for name, place in places.items() if summary.outputs.get(name) is not None
+    ]
     say(*lines)
 
 

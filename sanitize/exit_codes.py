@@ -16,6 +16,7 @@ from sanitize.runtime.printing import say, say_document, say_error
 from sanitize.whereabouts import reached
 
 FAILED = 3
+FAULT = -1  # told with a traceback; no exit code
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 
@@ -24,20 +25,29 @@ def reported(as_json: bool) -> Iterator[None]:
     """Turns what goes wrong inside into a message and an exit code; with --json into a document on stdout as well."""
     try:
         yield
-    except MendableError as error:
+    except (Exception, KeyboardInterrupt) as error:
+        message, code = message_of(error)
+        if code == FAULT:
+            say(*traceback.format_exc().splitlines())
+        _leave(message, FAILED if code == FAULT else code, as_json)
+
+
+def message_of(error: BaseException) -> tuple[MendableError | str, int]:
+    """What to tell of an error, and the exit code; FAULT in place of FAILED where it is one of ours.
+
+    Python's own exit code for a fault of ours, 1, would read as a verdict.
+    """
+    if isinstance(error, MendableError):
         limit = None if is_out_of_memory(error) else limit_of(error.__cause__)  # of memory it says more itself
-        _leave(limit or error, error.exit_code, as_json)
-    except KeyboardInterrupt:
-        _leave("interrupted; no file is half-written", INTERRUPTED, as_json)
-    except Exception as error:
-        limit = limit_of(error)
-        if limit is not None:
-            _leave(limit, FAILED, as_json)
-        if isinstance(error, OSError):
-            _leave(f"{error}; free the place or its space, or name another", FAILED, as_json)
-        # A fault of ours: Python's own exit code for it, 1, would read as a verdict.
-        say(*traceback.format_exc().splitlines())
-        _leave(f"this is a fault in sanitize, please report it: {error!r}", FAILED, as_json)
+        return limit or error, error.exit_code
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted; no file is half-written", INTERRUPTED
+    limit = limit_of(error)
+    if limit is not None:
+        return limit, FAILED
+    if isinstance(error, OSError):
+        return f"{error}; free the place or its space, or name another", FAILED
+    return f"this is a fault in sanitize, please report it: {error!r}", FAULT
 
 
 def answer(document: Mapping[str, Any]) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -15,37 +15,36 @@ from typing import Any
 
 import pyarrow as pa
 
-import sanitize
 from sanitize.code_version import code_version
-from sanitize.data.shards import Source, find_shards
+from sanitize.data.shards import Source, find_shards, sha256_of_names
 from sanitize.errors import BadInput, BadParams, MendableError
 from sanitize.execution import OrderedMap, usable_cores
 from sanitize.filter_fit import Found, fit_judge, take_panel
 from sanitize.filter_memory import Memory
-from sanitize.filter_options import Options
+from sanitize.filter_options import Options, refuse_options
 from sanitize.filter_pass import Drafts, provenance, run_pass
-from sanitize.filter_summary import SCHEMA_VERSION, Seen, Summary, Unreadable
+from sanitize.filter_summary import OUTPUTS, Output, Seen, Summary, Unreadable
 from sanitize.filter_tally import Tally
 from sanitize.filtering import Steps, no_steps
-from sanitize.io.atomic import atomic_write
-from sanitize.io.destinations import local_path, refuse_address, refuse_outputs, refuse_suffix
+from sanitize.io.destinations import local_path, refuse_outputs
 from sanitize.io.digests import code_of
 from sanitize.io.digests import digest as digest_of
 from sanitize.io.transaction import Transaction
-from sanitize.manifest_file import read_manifest
 from sanitize.overrides import read_overrides
 from sanitize.panel import FILE, load_panel
 from sanitize.params import Params
-from sanitize.report.review_page import build_page
+from sanitize.report_file import write_page
 from sanitize.row_ids import input_ids, refuse_id_column
 from sanitize.runtime.limits import limit_of
 from sanitize.runtime.processor import processor
 from sanitize.scratch import Remembered
 from sanitize.signal import refuse_unlike_fitted
+from sanitize.summary_file import mark, write_summary
 
 TENTHS = 10
 FITS = "fits"  # folder of the results of single learners
 UNNAMED = "manifest.parquet"  # the page's manifest where none is asked for
+NOT_BEYOND = ("kept", "voters")  # outputs that are not written where a limit is exceeded
 
 
 def filter_file(
@@ -62,6 +61,8 @@ def filter_file(
 ) -> Summary:
     """Clean parquet files. The outputs appear together, when all is done, or not at all.
 
+    Where a limit is exceeded, and `options.force` is not set, NOT_BEYOND stay as they were and the others are written.
+
     source    a parquet file, a folder of them, a pattern, or an fsspec address: see `find_shards`
     kept      where the rows to trust go: all columns, input order, schema metadata. For several files a new folder,
               which mirrors the input's names; None = nowhere, with `options.dry_run` only
@@ -72,14 +73,13 @@ def filter_file(
     map       how independent learners are executed; the result does not depend on it
     steps     shows progress, as for `filter_table`
     tell      called with what a person should know about an earlier run that was killed
-    Returns   the summary; `exceeded` says that nothing was written because of the limit (unless forced)
+    Returns   the summary; `exceeded` says that a limit is exceeded, `outputs` what was written
     Raises    BadInput: data that cannot be used, an output that cannot be written, a source that changed meanwhile
               BadParams: outputs that are the input or each other, options that exclude each other
     """
     began = time.monotonic()
     options = options or Options()
-    _refuse_options(kept, rejected, params, options)
-    _refuse_suffixes(kept, rejected, manifest, options)
+    refuse_options(kept, rejected, manifest, params, options)
     shards = find_shards(source, options.split)
     for note in shards.notes:
         tell(note)
@@ -90,34 +90,37 @@ def filter_file(
         if options.resume and not staging.lasting:
             raise BadParams("--resume is given, but no output is a local path, beside which a run's progress is kept")
         if staging.moved:
-            tell(f"{staging.folder}: the outputs of a run that was killed at its end are now all in place")
-        finished = staging.finished if options.resume else None
-        if finished is None:
+            but = f" but {', '.join(sorted(staging.left_out))}, beyond its limit," if staging.left_out else ""
+            tell(f"{staging.folder}: the outputs{but} of a run that was killed at its end are now all in place")
+
+        def refuse(replaced: Sequence[str] = ()) -> None:
             refuse_outputs(
                 shards,
                 [place for name, place in places.items() if name not in rows_at or shards.single]
                 + ([] if options.summary is None else [local_path(str(options.summary))]),
                 [] if shards.single else list(rows_at.values()),
-                [*options.overrides, *([] if options.pred_probs is None else [options.pred_probs])],
+                [*options.overrides, *filter(None, (options.pred_probs, options.voters))],
+                replaced,
             )
+
+        finished = staging.finished if options.resume else None
+        staging.keep = options.resume and finished is None  # what is wrong with the command takes nothing away
+        own = [place for place in rows_at.values() if options.resume and staging.owns(place)]
+        if finished is None:
+            refuse(own)
         stamps = shards.stamps()
         digest = shards.sha256()
         ids = None if options.id_column is None else partial(input_ids, shards, options.id_column)
         decisions = read_overrides(options.overrides, shards, ids) if options.overrides else None
         key = _key(params, options, digest, places)
         if finished is not None:
-            if finished["key"] == key:
-                done = replace(Summary.of_json(finished["summary"]), seconds=time.monotonic() - began)
-                return _noted(done, params, options)
-            raise BadInput(
-                f"{next(iter(places.values()))}: now holds the outcome of another input, other parameters or another "
-                f"version, whose run was killed at its end; filter without --resume"
-            )
+            done = _of_killed(finished, key, staging, options, places)
+            if done is not None:
+                return _noted(replace(done, seconds=time.monotonic() - began), options)
+        if finished is not None or (own and not staging.continues(key)):
+            refuse(own if staging.continues(key) else ())
         if options.summary is not None:  # or one of before would pass for this run's, were it killed
-            _write(
-                options.summary,
-                {"schema_version": SCHEMA_VERSION, "error": "the run has not ended"},
-            )
+            mark(options.summary)
         staging.keep = options.resume
         told = staging.begin(key, options.resume)
         if told:
@@ -152,22 +155,28 @@ def filter_file(
                 refuse_unlike_fitted(
                     tally.named, len(recipe.classes), about.skill, shards.address, recipe.inputs, recipe.label
                 )
-            done = _summary(shards, found, tally, options, parameters, digest, bool(rows_at), began)
-            if done.exceeded and not options.force:
-                _tell_kept(staging, tell)
-                return _noted(replace(done, written=False), params, options)
-            if "voters" in draft:
+            done = _summary(shards, found, tally, params, options, parameters, digest, bool(rows_at), began)
+            beyond = done.exceeded and not options.force
+            left = [place for name, place in places.items() if beyond and name in NOT_BEYOND]
+            if "voters" in draft and not beyond:
                 assert found.panel is not None
                 found.panel.save(draft["voters"])
             if "report" in draft:
                 assert told_of is not None
-                _write_page(draft["report"], shards, told_of, manifest, options, done.limits)
+                called = Path(UNNAMED if manifest is None else str(manifest))
+                write_page(draft["report"], shards, told_of, called, options.rules.image_root, done.limits)
             if shards.stamps() != stamps:
                 staging.keep = False
                 raise BadInput(f"{source}: has changed while it was being filtered; filter it again")
             names = [shard.name for shard in shards.shards]
             contents = {} if shards.single else dict.fromkeys(rows_at.values(), names)
-            staging.commit({"key": key, "summary": done.plain()}, contents)
+            written = {name: path for name, path in draft.items() if places[name] not in left}
+            done = replace(
+                done, written=done.written and not beyond, outputs=_outputs(written, names, done, shards.single)
+            )
+            staging.commit({"key": key, "summary": done.plain()}, contents, without=left, keep=beyond and staging.keep)
+            if beyond:
+                _tell_kept(staging, tell)
         except BaseException as error:
             known = isinstance(error, Exception) and (
                 isinstance(error, MendableError | OSError) or limit_of(error) is not None
@@ -175,32 +184,66 @@ def filter_file(
             staging.keep = staging.keep and memory.fitted if known else staging.lasting
             _tell_kept(staging, tell)
             raise
-    return _noted(replace(done, seconds=time.monotonic() - began), params, options)
+    return _noted(replace(done, seconds=time.monotonic() - began), options)
 
 
-def _noted(done: Summary, params: Params, options: Options) -> Summary:
+def _of_killed(
+    finished: Mapping[str, Any],
+    key: Mapping[str, str],
+    staging: Transaction,
+    options: Options,
+    places: Mapping[str, str],
+) -> Summary | None:
+    """The summary of a run that was killed at its end, and whose outputs are in place; None where this one writes more.
+
+    What is left of a run beyond its limit stays for others.
+
+    Raises   BadInput: they are of another run
+    """
+    if finished["key"] != key:
+        there = [place for place in places.values() if str(Path(place).absolute()) not in staging.left_out]
+        raise BadInput(
+            f"{there[0]}: now holds the outcome of another input, other parameters or another version, whose run was "
+            f"killed at its end; filter without --resume"
+        )
+    done = Summary.of_json(finished["summary"])
+    left = [name for name in NOT_BEYOND if name in places and done.outputs.get(name) is None]
+    if not left:
+        return done
+    staging.keep = True
+    done = replace(
+        done,
+        max_removed=options.max_removed,
+        max_removed_class=options.max_removed_class,
+        unreadable=replace(done.unreadable, most=options.max_unreadable),
+    )
+    return done if done.exceeded and not options.force else None
+
+
+def _noted(done: Summary, options: Options) -> Summary:
     """The summary, which is then in its file, too. BadInput: it cannot be written; all outputs are in place."""
     if options.summary is not None:
-        document = {**done.as_json(), "version": sanitize.__version__, "seed": params.seed}
+        document = done.as_json()
         if not options.timings:
             del document["seconds"]
-        _write(options.summary, document)
+        write_summary(options.summary, document)
     return done
 
 
-def _write(place: Path, document: Mapping[str, Any]) -> None:
-    with atomic_write(local_path(str(place))) as (draft,):
-        draft.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-
-
-def _write_page(
-    place: Path, source: Source, draft: Path, manifest: str | Path | None, options: Options, limits: list[str]
-) -> None:
-    """The page about what a manifest says; `draft` is that file, `manifest` what it will be called."""
-    called = Path(UNNAMED if manifest is None else str(manifest))
-    read = replace(read_manifest(draft), path=called)
-    page = build_page(source, read, image_root=options.rules.image_root, notes=limits)
-    place.write_text(page, encoding="utf-8", errors="replace")
+def _outputs(
+    written: Mapping[str, Path], names: Sequence[str], done: Summary, single: bool
+) -> dict[str, Output | None]:
+    """What the drafts hold; `names` are the files of folders of rows."""
+    rows = {"kept": done.kept, "rejected": done.rejected, "manifest": done.rows}
+    return dict.fromkeys(OUTPUTS) | {
+        name: Output(
+            digest_of(path)["sha256"]
+            if single or name not in ("kept", "rejected")
+            else sha256_of_names((name, digest_of(path / name)["sha256"]) for name in names),
+            rows.get(name),
+        )
+        for name, path in written.items()
+    }
 
 
 def _tell_kept(staging: Transaction, tell: Callable[[str], None]) -> None:
@@ -212,6 +255,7 @@ def _summary(
     shards: Source,
     found: Found,
     tally: Tally,
+    params: Params,
     options: Options,
     parameters: str,
     digest: str,
@@ -236,6 +280,7 @@ def _summary(
         groups=tuple(group.as_json() for group in found.groups.described(tally.groups)),
         unreadable=Unreadable(tally.unreadable, options.max_unreadable, tally.commonest),
         written=written,
+        **found.made_with(params),
     )
 
 
@@ -298,44 +343,6 @@ def _scoring(found: Found, steps: Steps, rows: int) -> Iterator[Callable[[int], 
                 advance()
 
         yield progress
-
-
-def _refuse_options(kept: str | Path | None, rejected: str | Path | None, params: Params, options: Options) -> None:
-    if kept is None and (not options.dry_run or rejected is not None):
-        raise BadParams("no place for the kept rows is given; name OUT, or ask for a dry run (--dry-run)")
-    if options.voters is not None:
-        data = params.data
-        for given, name in (
-            (options.fit_rows, "--fit-rows"),
-            (options.save_voters, "--save-voters"),
-            (options.embeddings, "--embeddings"),
-            (data.label, "--label"),
-            (data.inputs, "--inputs"),
-            (data.image_size, "--image-size"),
-        ):
-            if given is not None:
-                raise BadParams(
-                    f"--voters and {name} are given; voters fitted before bring this with them, leave it out"
-                )
-    for place, name in ((options.report, "--report"), (options.summary, "--summary")):
-        if place is not None:
-            refuse_address(local_path(str(place)), name)
-    if options.summary is not None and options.summary.suffix.lower() != ".json":
-        raise BadParams(f"--summary is {options.summary}; what is written there is JSON: name it *.json")
-    if options.reasons and rejected is None:
-        raise BadParams("--reasons is given without --rejected; name where the rejected rows go, or leave it out")
-    if options.timings and options.summary is None:
-        raise BadParams("--timings is given without --summary; name where the summary goes, or leave it out")
-
-
-def _refuse_suffixes(
-    kept: str | Path | None, rejected: str | Path | None, manifest: str | Path | None, options: Options
-) -> None:
-    for place, name in ((kept, "OUT"), (rejected, "--rejected"), (manifest, "--manifest")):
-        if place is not None:
-            refuse_suffix(str(place), name)
-    if options.report is not None:
-        refuse_suffix(str(options.report), "--report", page=True)
 
 
 def _judge(

@@ -58,11 +58,16 @@ class Found:
     groups: Groups
     notes: tuple[str, ...] = ()
 
+    def made_with(self, params: Params) -> dict[str, Any]:
+        """Preset and seed of the voters; no preset where they were fitted before."""
+        if self.judge.verdicts is None and self.panel is not None:
+            return {"preset": None, "seed": self.panel.about.seed}
+        return {"preset": params.preset, "seed": params.seed}
+
     def about(self, params: Params) -> dict[str, Any]:
-        """What a manifest says of the run."""
+        """What a manifest says of the run; preset and seed as in `Summary`."""
         return {
-            "preset": params.preset,
-            "seed": params.seed,
+            **self.made_with(params),
             "columns": {
                 "label": self.recipe.label,
                 "inputs": list(self.recipe.inputs),

@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from sanitize.errors import BadInput, BadParams
+from sanitize.io.destinations import local_path, refuse_address, refuse_suffix
+from sanitize.params import Params
+from sanitize.summary_file import refuse_summary
 
 OnBad = Literal["keep", "reject", "fail"]
 # Options that cannot change a verdict: whether and where its outcome is written, and from where a run goes on.
@@ -53,11 +56,11 @@ class Options:
 
     rules         what becomes of rows that cannot be judged
     fit_rows      fit on a stratified sample of so many rows, then judge all rows in a stream; None = all in memory
-    max_removed   part of the rows that may be rejected, 0..1; with more nothing is written. None = any
-    max_removed_class  part of each class's rows that may be rejected, 0..1; with more nothing is written. None = any
-    max_unreadable  part of the rows that may be unreadable, 0..1, rejected or kept; with more nothing is written. None
-                  = `filter_summary.MAX_UNREADABLE`, but one row always may
-    force         write all the same
+    max_removed   part of the rows that may be rejected, 0..1; with more the kept rows are not written. None = any
+    max_removed_class  part of each class's rows that may be rejected, 0..1; likewise. None = any
+    max_unreadable  part of the rows that may be unreadable, 0..1, rejected or kept; likewise. None =
+                  `filter_summary.MAX_UNREADABLE`, but one row always may
+    force         write the kept rows all the same
     dry_run       write no rows; manifest, report and voters are written where they are asked for
     embeddings    the one column of vectors to look at, in place of the columns found
     pred_probs    file of somebody's own out-of-sample class probabilities: one more voter
@@ -130,3 +133,45 @@ def make_options(
             raise BadParams(f"--{name.replace('_', '-')} is {part}; must be a number in [0, 1]{hint}")
     rules = Rules(on_bad_row, least_class, on_small_class, image_root)  # type: ignore[arg-type]
     return Options(rules, **others)
+
+
+def refuse_options(
+    kept: str | Path | None,
+    rejected: str | Path | None,
+    manifest: str | Path | None,
+    params: Params,
+    options: Options,
+) -> None:
+    """Refuse what does not go together, and outputs that have another format's name.
+
+    Raises   BadParams
+    """
+    if kept is None and (not options.dry_run or rejected is not None):
+        raise BadParams("no place for the kept rows is given; name OUT, or ask for a dry run (--dry-run)")
+    if options.voters is not None:
+        data = params.data
+        for given, name in (
+            (options.fit_rows, "--fit-rows"),
+            (options.save_voters, "--save-voters"),
+            (options.embeddings, "--embeddings"),
+            (data.label, "--label"),
+            (data.inputs, "--inputs"),
+            (data.image_size, "--image-size"),
+        ):
+            if given is not None:
+                raise BadParams(
+                    f"--voters and {name} are given; voters fitted before bring this with them, leave it out"
+                )
+    if options.report is not None:
+        refuse_address(local_path(str(options.report)), "--report")
+    if options.summary is not None:
+        refuse_summary(options.summary)
+    if options.reasons and rejected is None:
+        raise BadParams("--reasons is given without --rejected; name where the rejected rows go, or leave it out")
+    if options.timings and options.summary is None:
+        raise BadParams("--timings is given without --summary; name where the summary goes, or leave it out")
+    for place, name in ((kept, "OUT"), (rejected, "--rejected"), (manifest, "--manifest")):
+        if place is not None:
+            refuse_suffix(str(place), name)
+    if options.report is not None:
+        refuse_suffix(str(options.report), "--report", page=True)

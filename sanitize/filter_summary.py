@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Self
 
+import sanitize
 from sanitize.evidence.groups import TRIGGER
+from sanitize.summary_file import SCHEMA_VERSION
 
-SCHEMA_VERSION = 1
 MUCH_OF_CLASS = 0.2  # part of a class's rows: where more of them are judged and dropped, people are warned
+OUTPUTS = ("kept", "rejected", "manifest", "report", "voters")
 MAX_UNREADABLE = 0.05  # part of the rows: more of them mean that something else was expected than there is
 
 
@@ -54,6 +56,18 @@ class Unreadable:
 
 
 @dataclass(frozen=True)
+class Output:
+    """What was written to one place.
+
+    sha256  hex, of the file's bytes; of a folder of several files as `Source.sha256` has it
+    rows    that it is about; None = it has none
+    """
+
+    sha256: str
+    rows: int | None = None
+
+
+@dataclass(frozen=True)
 class Summary:
     """What became of the rows.
 
@@ -70,8 +84,10 @@ class Summary:
     max_removed           the limit, 0..1, or None
     unreadable            the rows that cannot be read, and their limit
     max_removed_class     the limit of each class, 0..1, or None
-    written               whether outputs were written: not in a dry run, and not beyond the limit
     groups                of the rejected rows, as `RowGroup.as_json` gives them
+    written               whether the kept rows were written: not in a dry run, and not beyond the limit
+    preset, seed          of the parameters; None where voters fitted before were used, which have neither
+    outputs               what was written, by name: see OUTPUTS; None = not written
     """
 
     rows: int
@@ -91,6 +107,9 @@ class Summary:
     written: bool
     max_removed_class: float | None = None
     groups: tuple[dict[str, Any], ...] = ()
+    preset: str | None = None
+    seed: int | None = None
+    outputs: Mapping[str, Output | None] = field(default_factory=dict)
 
     @property
     def verdict(self) -> Literal["nothing_dropped", "rows_dropped"]:
@@ -139,9 +158,12 @@ class Summary:
         return class_warnings(self.classes, self.against)
 
     def as_json(self) -> dict[str, Any]:
-        """The document that `sanitize filter --json` prints."""
+        """The document that `sanitize filter --json` prints: see docs/filter.md."""
         return {
             "schema_version": SCHEMA_VERSION,
+            "version": sanitize.__version__,
+            "preset": self.preset,
+            "seed": self.seed,
             "rows": self.rows,
             "kept": self.kept,
             "rejected": self.rejected,
@@ -162,6 +184,7 @@ class Summary:
             "max_unreadable": self.unreadable.bound,
             "limit_exceeded": self.exceeded,
             "written": self.written,
+            "outputs": {name: _written(self.outputs.get(name)) for name in OUTPUTS},
             "verdict": self.verdict,
             "warnings": self.warnings,
         }
@@ -177,9 +200,13 @@ class Summary:
         columns = Seen(seen["label"], tuple(seen["inputs"]), seen["modality"], seen["found"], seen["expected"])
         classes = {name: (counts[0], counts[1]) for name, counts in plain["classes"].items()}
         unreadable = Unreadable(**plain["unreadable"])
-        return cls(
-            **{**plain, "columns": columns, "classes": classes, "unreadable": unreadable, "groups": (*plain["groups"],)}
-        )
+        outputs = {name: None if one is None else Output(**one) for name, one in plain["outputs"].items()}
+        own = {"columns": columns, "classes": classes, "unreadable": unreadable, "outputs": outputs}
+        return cls(**{**plain, **own, "groups": tuple(plain["groups"])})
+
+
+def _written(output: Output | None) -> dict[str, Any] | None:
+    return None if output is None else {name: one for name, one in asdict(output).items() if one is not None}
 
 
 def class_warnings(classes: Mapping[str, tuple[int, int]], against: Mapping[str, Mapping[str, int]]) -> list[str]:

@@ -207,7 +207,7 @@ def _tidied(board: Board, outputs: Sequence[Path | None]) -> str:
             whole, told = False, f"; {error}"
         written, kept = written or whole, kept + told
     if written:
-        return f"its work was done, and all outputs are whole and in place{kept}"
+        return f"its work was done, and what it had to write is whole and in place{kept}"
     return f"nothing was written, and what stood at the outputs is untouched{kept}"
 
 

@@ -108,7 +108,11 @@ def test_parameters_on_the_command_line(folder, args, words):
     refused(folder, quick(*args), PARAMETERS, words)
 
 
-@pytest.mark.parametrize("args", [["in.parquet"], ["in.parquet", "out.parquet", "--seed", "x"], ["a", "b", "--nett"]])
+def test_no_place_for_the_rows(folder):
+    refused(folder, ["in.parquet"], PARAMETERS, ["no place for the kept rows", "name OUT, or ask for a dry run"])
+
+
+@pytest.mark.parametrize("args", [[], ["in.parquet", "out.parquet", "--seed", "x"], ["a", "b", "--nett"]])
 def test_usage(folder, args):
     before = contents(folder)
     done = CliRunner().invoke(app, ["filter", *args])

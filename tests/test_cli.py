@@ -27,6 +27,7 @@ KEYS = {
     "schema_version", "rows", "kept", "rejected", "reasons", "label_column", "input_columns", "modality", "seconds",
     "parameters_sha256", "input_sha256", "verdict", "warnings", "kept_unjudged", "files", "max_removed",
     "limit_exceeded", "written", "max_removed_class", "classes", "unreadable", "max_unreadable", "groups",
+    "version", "preset", "seed", "outputs",
 }  # fmt: skip
 
 
@@ -110,6 +111,16 @@ def test_json_is_one_document_and_stderr_is_for_people(source, quick, tmp_path):
         "input_sha256": hashlib.sha256(source.read_bytes()).hexdigest(),
         "verdict": "rows_dropped",
         "warnings": [],
+        "version": __version__,
+        "preset": "fast",
+        "seed": 0,
+        "outputs": {
+            "kept": {"sha256": hashlib.sha256(kept.read_bytes()).hexdigest(), "rows": 116},
+            "rejected": {"sha256": hashlib.sha256(rejected.read_bytes()).hexdigest(), "rows": 4},
+            "manifest": {"sha256": hashlib.sha256(manifest.read_bytes()).hexdigest(), "rows": 120},
+            "report": None,
+            "voters": None,
+        },
     }
     assert [pq.read_metadata(p).num_rows for p in (kept, rejected, manifest)] == [116, 4, 120]
     for line in (

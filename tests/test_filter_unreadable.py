@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from sanitize.errors import BadParams
+from sanitize.evidence.groups import UNGROUPED
 from sanitize.filter_options import Rules, make_options
 from sanitize.filter_summary import Seen, Summary, Unreadable
 from sanitize.filter_tally import Tally, Verdicts, count_batch
@@ -36,7 +37,8 @@ def damaged(path, rows):
 def test_more_than_a_twentieth_of_unreadable_rows_is_no_success(voters, tmp_path, rows, exceeded, rule):
     done = scored(damaged(tmp_path / "in", rows), tmp_path, voters, rules=Rules(on_bad_row=rule))
     assert (done.unreadable.rows, done.exceeded, done.written) == (rows, exceeded, not exceeded)
-    assert (tmp_path / "kept").exists() == (tmp_path / "manifest").exists() == (not exceeded)
+    assert (tmp_path / "kept").exists() == (not exceeded) and (tmp_path / "manifest").exists()
+    assert (done.outputs["kept"] is None) == exceeded and done.outputs["rejected"].rows == done.rejected
     if exceeded:
         message = done.limits[0]
         assert f"{rows} of 120 rows cannot be read, more than --max-unreadable 0.05 of all; " in message
@@ -101,9 +103,8 @@ def test_the_commonest_cause_is_told_without_its_values():
     ]
     keep = np.array([True, False, True, False, False])
     none = np.full(5, -1)
-    found = Verdicts(
-        keep, np.array(reasons, object), np.full(5, np.nan), none, none, none, none, np.array([0, -1, -1, -1, 0]), none
-    )
+    label, group = np.array([0, -1, -1, -1, 0]), np.full(5, UNGROUPED)
+    found = Verdicts(keep, np.array(reasons, object), np.full(5, np.nan), none, none, none, none, label, none, group)
     for first in (0, 5):
         count_batch(tally, found, ["a"], ["a"], "f", first)
     assert tally.unreadable == 6

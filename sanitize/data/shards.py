@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import accumulate
@@ -190,8 +190,7 @@ class Source:
         """SHA-256 (hex): of the file's bytes where there is one file; otherwise of one line "NAME NUL SHA-256" each."""
         if self.single:
             return self.shards[0].sha256()
-        lines = (f"{shard.name}\0{shard.sha256()}\n" for shard in self.shards)
-        return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+        return sha256_of_names((shard.name, shard.sha256()) for shard in self.shards)
 
     def stamps(self) -> list[tuple[Any, ...]]:
         """Change when a shard does. BadInput: a shard has gone."""
@@ -223,6 +222,12 @@ class Source:
                 for batch in shard.batches(file, columns):
                     yield shard, start, batch
                     start += batch.num_rows
+
+
+def sha256_of_names(files: Iterable[tuple[str, str]]) -> str:
+    """SHA-256 (hex) of several files: of one line "NAME NUL SHA-256" each."""
+    lines = (f"{name}\0{digest}\n" for name, digest in files)
+    return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def find_shards(address: str | Path, split: str | None = None) -> Source:

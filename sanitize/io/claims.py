@@ -36,6 +36,7 @@ class Claim:
     place   the output, a local path
     path    the folder, as it is called
     inside  the folder, as long as it is held: a path that leads nowhere else, whatever others rename
+    gives_way  whether a folder that stands at the place is this run's own, and `move` may replace it
     """
 
     def __init__(self, place: str | Path) -> None:
@@ -44,6 +45,7 @@ class Claim:
         self._parent: int | None = None
         self._own: int | None = None
         self.inside = self.path
+        self.gives_way = False
 
     @property
     def held(self) -> bool:
@@ -218,9 +220,16 @@ class Claim:
         _sync_file(name, self.own, str(self.path / name), mode, -1 if before is None else before.st_gid)
 
     def move(self, name: str, aside: bool) -> None:
-        """Put a draft in its place; `aside`: what stands there stays in the folder until the others are moved."""
+        """Put a draft in its place; `aside`: what stands there stays in the folder until the others are moved.
+
+        A folder with files in it is replaced where it `gives_way` alone: otherwise OSError.
+        """
         before = _status(self.place.name, self.parent)
-        if aside and before is not None and not stat.S_ISDIR(before.st_mode):
+        folder = before is not None and stat.S_ISDIR(before.st_mode)
+        if folder and self.gives_way:
+            self.remove(name + OLD)
+            os.replace(self.place.name, name + OLD, src_dir_fd=self.parent, dst_dir_fd=self.own)
+        elif aside and before is not None and not folder:
             self.remove(name + OLD)
             try:
                 os.link(

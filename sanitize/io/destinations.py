@@ -75,13 +75,18 @@ def refuse_suffix(place: str, option: str, page: bool = False) -> None:
 
 
 def refuse_outputs(
-    source: Input, places: Sequence[str], folders: Sequence[str] = (), read: Sequence[Path] = ()
+    source: Input,
+    places: Sequence[str],
+    folders: Sequence[str] = (),
+    read: Sequence[Path] = (),
+    replaced: Sequence[str] = (),
 ) -> None:
     """Refuse outputs before the work, not after it.
 
     places   files to write
     folders  folders to write, for an input of several files: new or empty
     read     other files that are read
+    replaced folders with files in them that may be replaced
     Raises   BadParams: an output is the input or another file that is read (also through a link), lies in the input or
              around it, is a link, or is another output; BadInput: an output is something else than a file, a folder is
              not empty, or nothing can be written there
@@ -110,7 +115,7 @@ def refuse_outputs(
                     raise BadParams(f"outputs {other} and {path} lie in each other; name places apart")
             if path.is_symlink():
                 raise BadParams(f"output {output} is a link to {real}; links are never written to or replaced")
-            _refuse_path(path, output in folders)
+            _refuse_path(path, output in folders, output in replaced)
         seen.append(output)
 
 
@@ -135,10 +140,10 @@ def _refuse_name(output: str, folder: bool) -> None:
         raise BadParams(f"output {name[:40]}… has a name of {len(os.fsencode(name))} bytes; at most {NAME_MAX} will do")
 
 
-def _refuse_path(path: Path, folder: bool) -> None:
+def _refuse_path(path: Path, folder: bool, replaced: bool = False) -> None:
     refuse_strange_links(path)
     if folder and path.is_dir():
-        if any(path.iterdir()):
+        if not replaced and any(path.iterdir()):
             raise BadInput(
                 f"output {path} is a folder with files in it; the input has several files, name a new folder"
             )

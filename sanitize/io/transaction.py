@@ -23,7 +23,7 @@ from sanitize.io.atomic import make_folders, missing_folders, put_file, remove_f
 from sanitize.io.claims import HOME, OLD, Claim, unguessable
 from sanitize.io.origin import HERE, SIGNS
 from sanitize.io.remote import connect, is_remote, remote_errors
-from sanitize.io.state import ABOUT, DONE, JOURNAL, OWN, UPLOAD, read_about, read_done, read_journal
+from sanitize.io.state import ABOUT, DONE, JOURNAL, OWN, UPLOAD, read_about, read_done, read_journal, stamp
 from sanitize.whereabouts import reached, told
 
 SIGN = "token"  # by which workers know the folder of results (`scratch.TOKEN`); no result
@@ -37,6 +37,7 @@ class Transaction:
     folder    where what is done is kept, as it is called; `inside` is the path to use
     keep      whether that outlives this context; set it any time
     finished  the note of an outcome that a killed run was putting in place, and that is complete now; or None
+    left_out  the local places, absolute, that this outcome leaves as they were
     moved     whether that was completed by this object
     resumed   whether `begin` goes on from an earlier run
     drafts    after `begin`, one path for each place: make each of them a file or a folder
@@ -55,6 +56,7 @@ class Transaction:
         self.resumed = False
         self.moved = False
         self.finished: dict[str, Any] | None = None
+        self.left_out: frozenset[str] = frozenset()
         self._names: dict[str, str] = {}  # of drafts in the claims, by place
         self._about: dict[str, Any] | None = None  # as this object has read or written it: what may be removed
         self._doubt = ""
@@ -100,7 +102,7 @@ class Transaction:
         try:
             left, said = self._about, ""
             if left is not None:
-                differs = [name for name in key if left["key"].get(name) != key[name]]
+                differs = self._differs(key)
                 if resume and not differs:
                     self.resumed, said = True, f"going on from {self.folder}"
                 elif resume:
@@ -119,6 +121,25 @@ class Transaction:
             ) from error
         return "\n".join(filter(None, (self._doubt, said)))
 
+    def _differs(self, key: Mapping[str, str]) -> list[str]:
+        return [name for name in key if self._about is None or self._about["key"].get(name) != key[name]]
+
+    def continues(self, key: Mapping[str, str]) -> bool:
+        """Whether `begin` would go on from an earlier run."""
+        return not self._differs(key)
+
+    def owns(self, place: str) -> bool:
+        """Whether a folder stands at a place that the run has put there, with others left out, and nobody has changed.
+
+        Such a folder is replaced when `begin` goes on from that run, and `commit` moves another one there.
+        """
+        return self._owned(place) is not None
+
+    def _owned(self, place: str) -> list[Any] | None:
+        placed = dict(self._about["placed"]) if self._about is not None and place in self.claims else {}
+        path = str(self.claims[place].place) if placed else ""
+        return [path, placed[path]] if path in placed and stamp(path) == placed[path] else None
+
     def _take_all(self, key: Mapping[str, str], left: dict[str, Any] | None) -> None:
         """Note which drafts are this run's, hold all claims, and have half-written files out of the way."""
         if self.home is not None:
@@ -126,12 +147,14 @@ class Transaction:
             make_folders(self.home.place)
             self.home.take()
             self.home.clear()
+            self.home.remove(DONE)
             if left is None:
                 left = {
                     "key": dict(key),
                     "drafts": [[str(claim.place), unguessable()] for claim in self.claims.values()],
                     "uploads": self._uploads(),
                     "made": [str(folder) for folder in missing],
+                    "placed": [],
                 }
                 self._write(ABOUT, left)
                 self._about = left
@@ -159,26 +182,46 @@ class Transaction:
         """[name of the draft, address] of each."""
         return [[f"{UPLOAD}{number}", place] for number, place in enumerate(self.places) if is_remote(place)]
 
-    def commit(self, note: Mapping[str, Any], contents: Mapping[str, Collection[str]] | None = None) -> None:
+    def commit(
+        self,
+        note: Mapping[str, Any],
+        contents: Mapping[str, Collection[str]] | None = None,
+        *,
+        without: Collection[str] = (),
+        keep: bool = False,
+    ) -> None:
         """Put all drafts in their places, or none; then nothing is left of this folder.
 
         note      plain JSON: what `finished` is for the next run, were this one killed
         contents  place -> the files that its draft, a folder, must hold, with /; the other drafts are files
+        without   places that stay as they are; their drafts go with the folder
+        keep      whether the folder stays, so that another run goes on from it and puts all in place
         Raises    BadInput: a place cannot be written, or a draft holds what this run did not write
         Files and folders are on the disk before a move counts. An error, or whatever interrupts this, undoes the moves;
         after a kill the next run to the same first output does the rest.
         """
         sent: list[tuple[Any, str]] = []
         try:
-            for place, name in self._names.items():
+            names = {place: name for place, name in self._names.items() if place not in without}
+            for place, name in names.items():
                 self.claims[place].make_sound(name, (contents or {}).get(place))
-            moves = [[str(self.claims[place].place), name] for place, name in self._names.items()]
-            uploads = self._uploads()
-            self._write(JOURNAL, {"moves": moves, "uploads": uploads, "note": note})
+            pairs = {place: [str(self.claims[place].place), name] for place, name in self._names.items()}
+            owned = {place: one for place in names if (one := self._owned(place)) is not None}
+            journal: dict[str, Any] = {
+                "moves": [pairs[place] for place in names],
+                "uploads": [pair for pair in self._uploads() if pair[1] not in without],
+                "note": note,
+                "left": [pair for place, pair in pairs.items() if place in without],
+                "replaced": list(owned.values()),
+                "keep": keep,
+            }
+            self._write(JOURNAL, journal)
             try:
-                for draft, place in uploads:
+                for draft, place in journal["uploads"]:
                     _upload(self.inside / draft, place, sent)
-                replace_all([(self.claims[place], name) for place, name in self._names.items()])
+                for place in owned:
+                    self.claims[place].gives_way = True
+                replace_all([(self.claims[place], name) for place, name in names.items()])
             except BaseException:
                 for store, target in sent:
                     with suppress(*remote_errors()):  # the first error is the one to tell
@@ -188,8 +231,11 @@ class Transaction:
         except OSError as error:
             raise BadInput(f"{self.places[0]}: cannot be put in place ({error}); name another place") from error
         reached("written")
-        self._forget_made()
-        self._clear()
+        self._note_placed([place for place, _ in journal["moves"]])
+        if keep:
+            (self.inside / JOURNAL).unlink()
+        else:
+            self._clear()
 
     def keep_work(self) -> bool:
         """Keep what a run that has died would go on from, without its half-written files; whether there is any.
@@ -239,17 +285,26 @@ class Transaction:
             for draft, place in journal["uploads"] if self._about is not None else []:
                 if self.home.there(draft) is not None:
                     _upload(self.inside / draft, place, [])
+            replaced = dict(journal["replaced"])
             for place, name in journal["moves"] if self._about is not None else []:
                 with self._also(place, must=True) as claim:
                     if claim is not None and claim.there(name) is not None:
+                        claim.gives_way = place in replaced and stamp(place) == replaced[place]
                         claim.move(name, aside=False)
                         os.fsync(claim.parent)
-            stamps = [[place, _stamp(place)] for place, _ in journal["moves"]]
-            self._write(DONE, {"note": journal["note"], "stamps": stamps})
+                    if claim is not None:
+                        claim.remove(name + OLD)
+            moved, left = ([place for place, _ in journal[name]] for name in ("moves", "left"))
+            self._note_placed(moved)
+            stamps = [[place, stamp(place)] for place in moved]
+            self._write(DONE, {"note": journal["note"], "stamps": stamps, "left": left})
         except OSError as error:
             raise BadInput(f"{self.folder}: its outputs cannot be put in place ({error})") from error
-        self.finished, self.moved = journal["note"], True
-        self._clear(but=(DONE,))
+        self.finished, self.left_out, self.moved = journal["note"], frozenset(left), True
+        if journal["keep"] and self._about is not None:
+            (self.inside / JOURNAL).unlink()
+        else:
+            self._clear(but=(DONE,))
 
     def _see_done(self) -> None:
         """Take what a watcher has completed for this run's outcome if it is all that this run would write."""
@@ -258,10 +313,10 @@ class Transaction:
         if done is None:
             return
         stamps = dict(done["stamps"])
-        if {*stamps} == {str(claim.place) for claim in self.claims.values()} and all(
-            stamp is not None and _stamp(place) == stamp for place, stamp in stamps.items()
+        if {*stamps, *done["left"]} == {str(claim.place) for claim in self.claims.values()} and all(
+            found is not None and stamp(place) == found for place, found in stamps.items()
         ):
-            self.finished = done["note"]
+            self.finished, self.left_out = done["note"], frozenset(done["left"])
         else:
             self._doubt = (
                 f"{self.folder}: what it says to be done is not all outputs of this command as they are now; ignored"
@@ -290,9 +345,13 @@ class Transaction:
         with put_file(self.inside / name) as draft:
             draft.write_text(json.dumps(content, sort_keys=True))
 
-    def _forget_made(self) -> None:
+    def _note_placed(self, moved: Sequence[str]) -> None:
+        """Note that these places have their outputs: the folders made for them stay, and folders may be replaced."""
         if self._about is not None:
-            self._about = {**self._about, "made": []}
+            above = {str(folder) for place in moved for folder in Path(place).parents}
+            made = [folder for folder in self._about["made"] if folder not in above]
+            placed = [[place, stamp(place)] for place in moved if os.path.isdir(place)]
+            self._about = {**self._about, "made": made, "placed": placed}
             self._write(ABOUT, self._about)
 
     def _clear(self, but: Collection[str] = ()) -> None:
@@ -314,15 +373,6 @@ class Transaction:
         if not but:
             self._let_go()
         remove_folders([Path(folder) for folder in about["made"]])
-
-
-def _stamp(place: str) -> list[int] | None:
-    """Changes when a file or folder does."""
-    try:
-        status = os.lstat(place)
-    except OSError:
-        return None
-    return [status.st_ino, status.st_size, status.st_mtime_ns]
 
 
 def _upload(source: Path, place: str, sent: list[tuple[Any, str]]) -> None:

@@ -14,7 +14,8 @@ from sanitize.cli import app
 from sanitize.errors import BadInput
 from sanitize.io.atomic import atomic_write
 from sanitize.io.claims import Claim
-from sanitize.io.transaction import Transaction, _stamp
+from sanitize.io.state import stamp
+from sanitize.io.transaction import Transaction
 from sanitize.scratch import Remembered
 from tests import small
 from tests.voters import vector_voters
@@ -195,8 +196,8 @@ def test_done_must_be_all_outputs_as_they_are(given, home, stamps):
     for place in outputs if stamps != "absent" else []:
         with open(place, "w") as file:
             file.write("x")
-    found = [[place, _stamp(place)] for place in outputs]
-    found = {"none": [], "one": found[:1], "more": [*found, [f"{home}/.bashrc", _stamp(f"{home}/.bashrc")]]}.get(
+    found = [[place, stamp(place)] for place in outputs]
+    found = {"none": [], "one": found[:1], "more": [*found, [f"{home}/.bashrc", stamp(f"{home}/.bashrc")]]}.get(
         stamps, found
     )
     if stamps == "changed":

@@ -314,7 +314,7 @@ def test_a_stranger_who_exchanges_the_folder_of_a_command_that_writes(given, sha
     ]  # fmt: skip
     assert told.startswith("1 " if more else "0 ") and not os.listdir(shared / "taken"), told
     if more:
-        assert sorted(os.listdir(shared)) == [hidden.name, "taken"]
+        assert sorted(os.listdir(shared)) == [hidden.name, "rows", "taken"]
     else:
         assert sorted(os.listdir(shared)) == [hidden.name, "folder", "rows", "taken"]
         assert tree(shared / "folder") == ["s0.parquet", "s1.parquet"]
