@@ -27,11 +27,10 @@ from sanitize.filtering import Steps, no_steps
 from sanitize.io.destinations import local_path, refuse_outputs
 from sanitize.io.digests import digest as digest_of
 from sanitize.io.transaction import Transaction
-from sanitize.manifest_file import read_manifest
 from sanitize.overrides import read_overrides
 from sanitize.panel import FILE, load_panel
 from sanitize.params import Params
-from sanitize.report.review_page import build_page
+from sanitize.report_file import write_page
 from sanitize.row_ids import input_ids, refuse_id_column
 from sanitize.runtime.limits import limit_of
 from sanitize.scratch import Remembered
@@ -164,7 +163,8 @@ def filter_file(
                 found.panel.save(draft["voters"])
             if "report" in draft:
                 assert told_of is not None
-                _write_page(draft["report"], shards, told_of, manifest, options, done.limits)
+                called = Path(UNNAMED if manifest is None else str(manifest))
+                write_page(draft["report"], shards, told_of, called, options.rules.image_root, done.limits)
             if shards.stamps() != stamps:
                 staging.keep = False
                 raise BadInput(f"{source}: has changed while it was being filtered; filter it again")
@@ -244,16 +244,6 @@ def _outputs(
         )
         for name, path in written.items()
     }
-
-
-def _write_page(
-    place: Path, source: Source, draft: Path, manifest: str | Path | None, options: Options, limits: list[str]
-) -> None:
-    """The page about what a manifest says; `draft` is that file, `manifest` what it will be called."""
-    called = Path(UNNAMED if manifest is None else str(manifest))
-    read = replace(read_manifest(draft), path=called)
-    page = build_page(source, read, image_root=options.rules.image_root, notes=limits)
-    place.write_text(page, encoding="utf-8", errors="replace")
 
 
 def _tell_kept(staging: Transaction, tell: Callable[[str], None]) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from sanitize.data.shards import find_shards
+from sanitize.data.shards import Source, find_shards
 from sanitize.errors import BadInput
 from sanitize.io.atomic import atomic_write
 from sanitize.io.destinations import local_path, refuse_address, refuse_outputs, refuse_suffix
@@ -38,3 +40,16 @@ def write_report(
         raise BadInput(f"{source}: has changed while it was being read; make the report of what the manifest is about")
     with atomic_write(place) as (draft,):
         draft.write_text(text, encoding="utf-8", errors="replace")
+
+
+def write_page(
+    place: Path, source: Source, manifest: Path, called: Path, image_root: Path | None, notes: Sequence[str]
+) -> None:
+    """The page of a run that is being done; the same outcome gives the same bytes.
+
+    place              where it is written
+    manifest, called   the draft of a manifest of this source, and what that will be called
+    image_root, notes  as for `build_page`
+    """
+    page = build_page(source, replace(read_manifest(manifest), path=called), image_root=image_root, notes=notes)
+    place.write_text(page, encoding="utf-8", errors="replace")

@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 
 from sanitize.data.shards import find_shards
 from sanitize.evidence.groups import UNGROUPED
-from sanitize.filter_pass import PROVENANCE, ManifestSink, manifest_rows, provenance
+from sanitize.filter_manifest import ManifestSink, manifest_rows
+from sanitize.filter_pass import PROVENANCE, provenance
 from sanitize.filter_tally import Verdicts
 
 

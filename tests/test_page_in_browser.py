@@ -1,8 +1,11 @@
 """The report page in a real browser: it lists, filters, sorts, draws, and takes and keeps decisions."""
 
 import csv
+import http.server
 import io
+import json
 import shutil
+import threading
 from itertools import pairwise
 
 import numpy as np
@@ -191,6 +194,59 @@ def test_a_decision_survives_a_reload(opened):
     assert said(opened) == "1 decision: 1 keep, 0 drop."
     assert opened.evaluate("document.querySelector(\"#gallery [aria-label='keep row 4']\").checked")
     assert exported(opened) == "file,row,verdict,note\nin.parquet,4,keep,\n"
+
+
+def test_decisions_go_to_the_server_it_came_from(browser, made_page):
+    """As `sanitize review` serves it: decisions are loaded, sent and, where they are refused, taken back."""
+    folder, source = made_page[0].parent, made_page[1]
+    page_text = build_page(find_shards(source), read_manifest(folder / "m"), review_url="/token/decisions")
+    kept = {("in.parquet", 6): {"file": "in.parquet", "row": 6, "verdict": "keep", "note": ""}}
+    posts = []
+
+    class Server(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            if self.path == "/token/decisions":
+                self.answer(200, json.dumps({"decisions": [*kept.values()], "path": "review.csv"}), "application/json")
+            else:
+                self.answer(200, page_text, "text/html; charset=utf-8")
+
+        def do_POST(self):
+            said = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["decisions"]
+            posts.append((self.path, self.headers["Content-Type"], said))
+            if any(one["row"] == 8 for one in said):
+                self.answer(400, json.dumps({"error": "row 8 is refused"}), "application/json")
+                return
+            for one in said:
+                kept[one["file"], one["row"]] = one
+            self.answer(200, json.dumps({"decisions": len(said)}), "application/json")
+
+        def answer(self, code, text, kind):
+            self.send_response(code)
+            self.send_header("Content-Type", kind)
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Server)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    page = browser.page(f"http://127.0.0.1:{server.server_port}/")
+    page.wait("document.documentElement.dataset.ready === 'yes'")
+    assert said(page) == "1 decision: 1 keep, 0 drop." and "written to review.csv" in said(page, ".decisions")
+    page.click("#gallery [aria-label='keep row 6']")
+    page.click(".all-of-group input[data-verdict=drop]")
+    page.click("#gallery [aria-label='drop row 8']")
+    page.wait("document.querySelector('#problem').textContent")
+    assert said(page, "#problem") == "Not saved: row 8 is refused"
+    assert not page.evaluate("document.querySelector(\"#gallery [aria-label='drop row 8']\").checked")
+    assert {post[:2] for post in posts} == {("/token/decisions", "application/json")}
+    assert [one["verdict"] for one in posts[0][2]] == [None] and posts[0][2][0]["row"] == 6
+    assert sorted(one["row"] for one in posts[1][2]) == MEMBERS
+    assert said(page) == f"{len(MEMBERS)} decisions: 0 keep, {len(MEMBERS)} drop."
+    assert page.evaluate("localStorage.length") == 0
+    assert [error for error in page.errors if "400" not in error and "favicon" not in error] == []
+    server.shutdown()
 
 
 def test_names_levels_and_widths(opened):

@@ -22,6 +22,7 @@ from sanitize.report.review_page import MOST_BYTES, build_page
 from sanitize.report.sheets import ACROSS, in_sheets, tile_shape
 from tests import small
 from tests.manifests import made, page_data, rewritten
+from tests.voters import image_voters
 
 GROUP = {
     "id": "G1",
@@ -270,6 +271,59 @@ def test_images_that_cannot_be_read(images, tmp_path):
     data = page_data(page_of(tmp_path / "in.parquet", manifest))
     assert list(data["wrong"]) == ["0"] and "begins with b'no pictu'" in data["wrong"]["0"]
     assert data["picture"][0] == -1 and np.array_equal(tile(data, data["picture"][1]), small.images()[8])
+
+
+def test_photographs_are_shown_closer_than_they_were_looked_at(tmp_path):
+    """Their mean is that of what the filter saw, 8 x 8 pixels; the pictures have up to 96 a side."""
+    levels = stream(0, "photographs").integers(0, 256, (120, 10, 20), np.uint8)
+    photographs = levels.repeat(10, axis=1).repeat(10, axis=2)[..., np.newaxis]
+    pq.write_table(image_table(photographs, small.labels(), small.NAMES), tmp_path / "in.parquet")
+    manifest = made(tmp_path / "in.parquet", tmp_path / "m", small.labels(), small.NAMES, [7, 8])
+    rewritten(manifest, groups=[GROUP], members={"G1": [7, 8]}, image_shape=[8, 8, 1])
+    page = page_of(tmp_path / "in.parquet", manifest)
+    data = page_data(page)
+    assert (data["sheets"]["height"], data["sheets"]["width"]) == (48, 96)
+    coarse = tile(data, data["picture"][0]).astype(float)
+    wanted = np.asarray(Image.fromarray(photographs[7, ..., 0]).resize((96, 48), Image.Resampling.BILINEAR), float)
+    assert np.abs(coarse - wanted).max() <= 1
+    first = next(line for line in page.splitlines() if 'alt="Mean' in line).partition('src="')[2].partition('"')[0]
+    assert pixels(first).shape == (8, 8)
+
+
+def test_beyond_a_limit_and_with_voters(tmp_path):
+    """The page is there beyond a limit and says so; with voters fitted before it is what `sanitize report` makes."""
+    source = small.image_file(tmp_path / "in.parquet")
+    given = ("--voters", image_voters(tmp_path), "--manifest", tmp_path / "m.parquet", "--quiet", "--report")
+    done = run("filter", source, tmp_path / "kept", *given, tmp_path / "beyond.html", "--max-removed", "0.01")
+    assert done.exit_code == 1 and not (tmp_path / "kept").exists()
+    said = "<strong>Beyond a limit:</strong> <bdi>max_removed is 0.01, but 0.03333 of the rows would go</bdi>"
+    assert said in (tmp_path / "beyond.html").read_text()
+    assert run("filter", source, tmp_path / "kept", *given, tmp_path / "page.html").exit_code == 0
+    again = run("report", source, "--manifest", tmp_path / "m.parquet", "-o", tmp_path / "again.html")
+    assert again.exit_code == 0
+    assert (tmp_path / "again.html").read_bytes() == (tmp_path / "page.html").read_bytes()
+
+
+def test_a_folder_by_the_command(tmp_path):
+    """Files of several splits are filtered and shown with --split; rows of the second file are its own."""
+    whole = pq.read_table(small.image_file(tmp_path / "whole.parquet"))
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name, first, rows in (("train-0.parquet", 0, 60), ("train-1.parquet", 60, 60), ("test-0.parquet", 0, 30)):
+        pq.write_table(whole.slice(first, rows), folder / name)
+    quick = ("--params", small.quick_file(tmp_path / "quick.yaml", engine="inline"), "--quiet", "--split", "train")
+    places = ("--manifest", tmp_path / "m.parquet", "--report", tmp_path / "page.html")
+    assert run("filter", folder, tmp_path / "kept", *places, *quick).exit_code == 0
+    given = ("report", folder, "--manifest", tmp_path / "m.parquet", "-o", tmp_path / "again.html")
+    assert run(*given).exit_code == 3
+    assert run(*given, "--split", "train").exit_code == 0
+    page = (tmp_path / "again.html").read_text()
+    assert page == (tmp_path / "page.html").read_text()
+    data = page_data(page)
+    for file, row, picture in zip(data["file"], data["row"], data["picture"], strict=True):
+        position = row + 60 * (data["files"][file] == "train-1.parquet")
+        assert np.array_equal(tile(data, picture), small.images()[position])
+    assert {"train-0.parquet", "train-1.parquet"} == set(data["files"])
 
 
 def test_a_manifest_that_does_not_tell_the_columns(tmp_path):

@@ -41,6 +41,7 @@ LEFT_TO_RIGHT = [  # what stands together in a line does not import each other
     ("filter_pass",),
     ("manifest_file",),
     ("report",),
+    ("report_file",),
     ("filter_judges", "filter_memory"),
     ("filter_fit",),
     ("filter_key",),

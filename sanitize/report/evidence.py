@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 from sanitize.data.images import Pixels
 from sanitize.data.table import IntArray
 from sanitize.manifest_file import Group
-from sanitize.report.pictures import data_uri, resized, within
+from sanitize.report.pictures import LONGEST, data_uri, resized, within
 from sanitize.report.review_rows import Mean
 
 AVERAGED = 300  # rows of a group, and of a class, whose mean is taken
-LONGEST = 96  # pixels of a drawn image's longer side
 MIDDLE = 128  # grey where two means are equal
 
 

@@ -178,12 +178,12 @@ def _fits(chosen: Chosen, step: tuple[int, int], part: float, columns: int) -> b
 
 def _pictured(listed: IntArray, chosen: Chosen, view: View | None, most_bytes: int) -> tuple[IntArray, tuple[int, int]]:
     """The rows whose images are decoded, those that matter most first, and the height and width they get."""
-    if view is None or view.shape is None:
+    if view is None or view.shown is None:
         return np.empty(0, np.int64), (1, 1)
     first = np.concatenate([chosen.kept, *chosen.beside]).astype(np.int64)
     places = np.concatenate([np.unique(first), listed[~np.isin(listed, first)]])
     while True:
-        tile = tile_shape(view.shape, len(places), most_bytes)
+        tile = tile_shape(view.shown, len(places), most_bytes)
         if tile is not None:
             return places, tile
         places = places[: len(places) // 2]

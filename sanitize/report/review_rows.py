@@ -3,7 +3,9 @@
 # n rows of a batch, H x W pixels, K channels
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,17 +15,18 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from sanitize.data.columns import choose_label
+from sanitize.data.decoder import Unreadable, open_image, upright_size
 from sanitize.data.detect import Choice, choose
 from sanitize.data.features import storage
 from sanitize.data.images import Pixels
 from sanitize.data.recipe import Recipe, fit_recipe
 from sanitize.data.shards import Source
 from sanitize.data.source_sample import sample_source
-from sanitize.data.stored import is_binary, is_list, is_text, plain_type, texts
+from sanitize.data.stored import bytes_and_paths, is_binary, is_list, is_text, plain_type, texts
 from sanitize.data.table import IntArray
 from sanitize.errors import BadInput
 from sanitize.manifest_file import ManifestFile
-from sanitize.report.pictures import resized
+from sanitize.report.pictures import LONGEST, resized, within
 
 LARGEST = 512  # pixels a side at which a manifest may want images to be looked at
 FIRST_VALUES = 8  # of a vector
@@ -36,7 +39,8 @@ class View:
     """How rows are shown.
 
     choice   the columns looked at
-    recipe   decodes the images; None = there are none
+    recipe   decodes the images as the filter saw them; None = there are none
+    closer   the same with more pixels, where the images have them
     image    the column of images that is shown; None likewise
     columns  the other columns that are shown
     more     columns that are not
@@ -44,15 +48,20 @@ class View:
 
     choice: Choice
     recipe: Recipe | None
+    closer: Recipe | None
     image: str | None
     columns: tuple[str, ...]
     more: int
 
     @property
     def shape(self) -> tuple[int, int, int] | None:
-        """Height, width and channels of images as they are decoded; None = there are none."""
-        found = None if self.recipe is None else self.recipe.features[0].shape
-        return None if found is None else (found[0], found[1], found[2])
+        """Height, width and channels of images as the filter saw them; None = there are none."""
+        return None if self.recipe is None else self.recipe.features[0].shape
+
+    @property
+    def shown(self) -> tuple[int, int, int] | None:
+        """The same of images as they are shown."""
+        return None if self.closer is None else self.closer.features[0].shape
 
     @property
     def texts(self) -> list[str]:
@@ -84,17 +93,18 @@ def view_of(source: Source, manifest: ManifestFile, image_root: Path | None = No
         return None
     source.refuse_unlike(choice.label, choice.inputs)
     images = [(name, look) for name, look in choice.looks if look.kind == "image"][:1]
-    recipe = None
+    recipe = closer = None
     if images:
         name = images[0][0]
         rows = pa.table({name: sample.columns[name]})
         alone = Choice(choice.label, tuple(images), "image", choice.found)
         recipe = _as_seen(fit_recipe(rows, alone, (), None, image_root), manifest.image_shape)
+        closer = _closer(recipe, rows.column(name))
     evidence = "\n".join(group.evidence for group in manifest.groups)
     others = [name for name, look in choice.looks if look.kind != "image"]
     others.sort(key=lambda name: f"{name} = " not in evidence)  # stable: those that an evidence names first
     shown = tuple(others[:SHOWN_COLUMNS])
-    return View(choice, recipe, images[0][0] if images else None, shown, len(others) - len(shown))
+    return View(choice, recipe, closer, images[0][0] if images else None, shown, len(others) - len(shown))
 
 
 def _as_seen(recipe: Recipe, shape: tuple[int, int, int] | None) -> Recipe:
@@ -102,6 +112,33 @@ def _as_seen(recipe: Recipe, shape: tuple[int, int, int] | None) -> Recipe:
     (feature,) = recipe.features
     if shape is None or max(shape[:2]) > LARGEST or (feature.array and shape[0] != shape[1]):
         return recipe
+    return _shaped(recipe, shape)
+
+
+def _closer(recipe: Recipe, column: pa.ChunkedArray) -> Recipe:
+    """The recipe with images of up to LONGEST pixels a side, where most of a sample have more than the filter saw."""
+    (feature,) = recipe.features
+    assert feature.shape is not None
+    if feature.array or feature.how or max(feature.shape[:2]) >= LONGEST:
+        return recipe
+    sizes: Counter[tuple[int, int]] = Counter()
+    for blob, _ in bytes_and_paths(column):
+        with suppress(Unreadable):
+            if blob is not None:
+                with open_image(blob) as image:
+                    width, height = upright_size(image)
+                sizes[height, width] += 1
+    if not sizes:
+        return recipe
+    (size, rows), *_ = sizes.most_common(1)
+    if max(size) <= max(feature.shape[:2]):
+        return recipe
+    height, width = within(size, LONGEST) if rows == sizes.total() else (LONGEST, LONGEST)
+    return _shaped(recipe, (height, width, feature.shape[2]))
+
+
+def _shaped(recipe: Recipe, shape: tuple[int, int, int]) -> Recipe:
+    (feature,) = recipe.features
     return recipe.model_copy(update={"features": (feature.model_copy(update={"shape": shape}),)})
 
 
@@ -172,16 +209,20 @@ def read_rows(
         values = [_said(rows.column(name), longest) for name in view.columns]
         for at in np.flatnonzero(is_listed[cut]).tolist():
             seen.values[int(places[at])] = [column[at] for column in values]
-        if view.recipe is None:
+        if view.recipe is None or view.closer is None:
             continue
-        pixels, bad = view.recipe.decode(rows, image_root)
-        seen.wrong |= {int(places[at]): cause for at, cause in bad.items()}
-        good = np.ones(len(pixels), np.bool_)
-        good[list(bad)] = False
-        for at in np.flatnonzero(is_pictured[cut] & good).tolist():
-            seen.pictures[int(places[at])] = resized(pixels[at], tile).copy()
-        for mean, chosen in zip(seen.means, in_mean, strict=True):
-            mean.take(pixels[chosen[cut] & good])
+        for mean, chosen in [(None, is_pictured), *zip(seen.means, in_mean, strict=True)]:
+            asked = np.flatnonzero(chosen[cut])
+            if not len(asked):
+                continue
+            recipe = view.closer if mean is None else view.recipe
+            pixels, bad = recipe.decode(rows.take(pa.array(asked)), image_root)
+            if mean is not None:
+                mean.take(np.delete(pixels, list(bad), axis=0))
+                continue
+            seen.wrong |= {int(places[asked[at]]): cause for at, cause in bad.items()}
+            for at in set(range(len(asked))) - set(bad):
+                seen.pictures[int(places[asked[at]])] = resized(pixels[at], tile).copy()
     return seen
 
 

@@ -25,7 +25,7 @@ def render(name: str, values: dict[str, Any], **made: Any) -> str:
     try:
         import jinja2
     except ModuleNotFoundError as error:
-        raise BadParams("the report needs jinja2, which is not installed; pip install 'sanitize[report]'") from error
+        raise BadParams("the report needs jinja2, which is not installed; pip install jinja2") from error
     environment = jinja2.Environment(
         loader=jinja2.FunctionLoader(text_of),
         autoescape=True,
