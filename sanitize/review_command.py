@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
+from threading import Thread
 from typing import Annotated
 
 import typer
@@ -42,12 +44,12 @@ def review_command(
         from sanitize.review import prepare
 
         server = prepare(source, manifest, decisions, port=port, image_root=image_root, split=split)
+        # shutdown waits for the loop that this thread runs; a second Ctrl-C finds nothing left to do
+        signal.signal(signal.SIGINT, lambda *_: Thread(target=server.shutdown).start())
         say(f"review: {server.address}", f"decisions: {decisions}; Ctrl-C ends the review")
         if not no_browser:
             import webbrowser
 
             webbrowser.open(server.address)
-        try:
-            server.serve_forever()
-        except KeyboardInterrupt:
-            say(f"{len(server.review.plain())} decisions in {decisions}")
+        server.serve_forever()
+        say(f"{len(server.review.plain())} decisions in {decisions}")
