@@ -104,6 +104,7 @@ def measure(which: str, rows: int = FULL_SIZE) -> dict[str, Any]:
         folder.mkdir()
         if which == "default":
             params, names = yaml.safe_load((ROOT / "params.yaml").read_text()), tuple(commands())
+            params["data"]["overrides"] = None  # they are no file of that folder
             what = f"default parameters, {params['data']['source']}"
         else:
             (params, what), names = full_size(Path(scratch), rows), LARGE

@@ -79,6 +79,10 @@ def filter_file(
     shards = find_shards(source, options.split)
     for note in shards.notes:
         tell(note)
+    if params.data.overrides and not options.overrides:
+        tell(
+            "data.overrides names decisions on the pipeline's rows, and is not looked at here; --overrides names others"
+        )
     rows_at = _named(kept=kept, rejected=rejected) if not options.dry_run else {}
     voters_at = None if options.save_voters is None else Path(local_path(str(options.save_voters))) / FILE
     places = {**rows_at, **_named(manifest=manifest, report=options.report, voters=voters_at)}

@@ -86,7 +86,7 @@ class Summary:
     max_removed_class     the limit of each class, 0..1, or None
     groups                of the rejected rows, as `RowGroup.as_json` gives them
     written               whether the kept rows were written: not in a dry run, and not beyond the limit
-    preset, seed          of the parameters; None where voters fitted before were used, which have neither
+    preset, seed          of the parameters; of voters fitted before the seed alone
     outputs               what was written, by name: see OUTPUTS; None = not written
     """
 

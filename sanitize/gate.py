@@ -14,8 +14,9 @@ from typing import Any
 
 from sanitize.errors import BadInput, BadParams
 from sanitize.io.regular import open_regular
+from sanitize.runtime.printing import shown
+from sanitize.summary_file import MOST_BYTES, SCHEMA_VERSION
 
-SCHEMA_VERSION = 1  # of a filter's summary
 OPERATORS: dict[str, Callable[[float, float], bool]] = {
     ">=": operator.ge,
     "<=": operator.le,
@@ -25,7 +26,6 @@ OPERATORS: dict[str, Callable[[float, float], bool]] = {
 CONDITION = re.compile(r"(?s)(.+?)\s*(>=|<=|>|<)\s*([0-9.eE+-]+)\s*")
 CLASS = "class:"
 KEYS_SHOWN = 12
-MOST_BYTES = 64 << 20
 EXAMPLE = "such as 'removed>0.05'"
 AGAIN = "make it with `sanitize filter … --summary summary.json`, by a run that ends"
 
@@ -133,8 +133,8 @@ def failures(document: Mapping[str, Any], conditions: Sequence[Condition], origi
         if not names and one.name.startswith(CLASS):
             names = [name for name in known if fnmatchcase(name, one.name)]
         if not names:
-            shown = ", ".join(list(known)[:KEYS_SHOWN]) + (", …" if len(known) > KEYS_SHOWN else "")
-            raise BadParams(f"--fail-on is {one.text!r}, but {origin} has no {one.name!r}; it has {shown}")
+            some = ", ".join(map(shown, list(known)[:KEYS_SHOWN])) + (", …" if len(known) > KEYS_SHOWN else "")
+            raise BadParams(f"--fail-on is {one.text!r}, but {origin} has no {one.name!r}; it has {some}")
         beyond = [(known[name], name) for name in names if OPERATORS[one.sign](known[name], one.bound)]
         beyond.sort(key=lambda pair: (-pair[0] if ">" in one.sign else pair[0], pair[1]))
         found += [Failure(one.text, name, value) for value, name in beyond]

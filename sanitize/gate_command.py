@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sanitize.errors import BadInput, BadParams
+from sanitize.errors import BadInput, BadParams, MendableError
 from sanitize.exit_codes import answer, reported
-from sanitize.runtime.printing import say
+from sanitize.runtime.printing import say, shown
 
 if TYPE_CHECKING:
     from sanitize.gate import Failure
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 FAILED = 1
 ANNOTATIONS = 10  # that GitHub shows of a step
 SUMMARY = "GITHUB_STEP_SUMMARY"
-LISTED = 200  # failures in the step's summary, which GitHub refuses beyond 1 MiB
+LISTED = 200  # failures in the step's summary
+MOST_BYTES = 1 << 20  # of that summary, whoever writes to it: GitHub refuses all of it beyond
+TITLE = 100  # characters of the document's name in an annotation
 NAME_SHOWN = 200  # characters of a class's name: data chose it
 
 
@@ -53,17 +55,22 @@ def gate_command(
 
         conditions = [read_condition(text) for text in fail_on or ()]
         target = _step_summary() if github else None
-        document = read_figures(summary)
-        found = failures(document, conditions, str(summary))
+        try:
+            document = read_figures(summary)
+            found = failures(document, conditions, str(summary))
+        except MendableError as error:
+            if github and not as_json:
+                say(*_annotations([str(error)], str(summary)), stdout=True, commands=True)
+            raise
         if target is not None:
             _write_step_summary(target, found, document)
     lines = [one.words() for one in found]
     if as_json:
         held = [{"condition": one.condition, "figure": one.figure, "value": one.value} for one in found]
         answer({"schema_version": 1, "passed": not found, "conditions": len(conditions), "failures": held})
-    elif github:
-        say(*_annotations(lines, str(summary)), stdout=True)
-    else:
+    elif github and lines:
+        say(*_annotations(lines, str(summary)), stdout=True, commands=True)
+    elif not github:
         say(*lines, f"{'failed' if found else 'passed'}: {summary}, {len(conditions)} conditions", stdout=True)
     if found:
         raise SystemExit(FAILED)
@@ -71,15 +78,15 @@ def gate_command(
 
 def _annotations(lines: Sequence[str], origin: str) -> list[str]:
     """Workflow commands, at most ANNOTATIONS; what data wrote can begin no other one."""
-    shown = list(lines if len(lines) <= ANNOTATIONS else lines[: ANNOTATIONS - 1])
-    if len(lines) > len(shown):
-        shown.append(f"{len(lines) - len(shown)} more conditions hold; see the step's summary")
-    title = _escaped(origin).replace(":", "%3A").replace(",", "%2C")
-    return [f"::error title=sanitize gate {title}::{_escaped(line[: 4 * NAME_SHOWN])}" for line in shown]
-
-
-def _escaped(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    some = list(lines if len(lines) <= ANNOTATIONS else lines[: ANNOTATIONS - 1])
+    if len(lines) > len(some):
+        some.append(f"{len(lines) - len(some)} more conditions hold; see the step's summary")
+    name = shown(origin)
+    title = (name if len(name) <= TITLE else f"…{name[-TITLE:]}").replace("%", "%25")
+    title = title.replace(":", "%3A").replace(",", "%2C")
+    return [
+        f"::error title=sanitize gate {title}::{shown(line)[: 4 * NAME_SHOWN].replace('%', '%25')}" for line in some
+    ]
 
 
 def _step_summary() -> Path:
@@ -90,23 +97,36 @@ def _step_summary() -> Path:
 
 
 def _write_step_summary(target: Path, found: Sequence[Failure], document: Mapping[str, Any]) -> None:
-    """Append to the step's summary. BadInput: it cannot be written."""
+    """Append to the step's summary, as far as it then has MOST_BYTES at most. BadInput: it cannot be written.
+
+    The table is HTML: of what stands there Markdown makes nothing.
+    """
     parts = [f"### sanitize gate: {'failed' if found else 'passed'}", ""]
     if "schema_version" in document:
         parts += [f"{document['rejected']} of {document['rows']} rows removed.", ""]
-    if found:
-        parts += ["| figure | value | condition |", "| --- | --- | --- |"]
-        parts += [f"| {_cell(one.figure)} | {one.value:.4g} | {_cell(one.condition)} |" for one in found[:LISTED]]
-    if len(found) > LISTED:
-        parts += ["", f"{len(found) - LISTED} more."]
+    head = "\n".join([*parts, ""])
+    table = ["<table>", "<tr><th>figure</th><th>value</th><th>condition</th></tr>"]
+    rows = [
+        f"<tr><td>{_cell(one.figure)}</td><td>{one.value:.4g}</td><td>{_cell(one.condition)}</td></tr>"
+        for one in found[:LISTED]
+    ]
     try:
-        with target.open("a", encoding="utf-8", errors="replace") as file:
-            file.write("\n".join([*parts, "", ""]))
+        with target.open("ab") as file:
+            for listed in range(len(rows), -1, -1):
+                more = [f"\n{len(found) - listed} more." if listed else f"{len(found)} conditions hold."]
+                end = [*(table if listed else []), *rows[:listed], *(["</table>"] if listed else [])]
+                text = "\n".join([head, *end, *(more if len(found) > listed else [])]).rstrip("\n") + "\n\n"
+                blob = text.encode()
+                if file.tell() + len(blob) <= MOST_BYTES:
+                    file.write(blob)
+                    break
     except OSError as error:
         raise BadInput(f"{target}: cannot be written ({error.strerror}); it is what {SUMMARY} names") from error
 
 
 def _cell(text: str) -> str:
-    """Text from data as a cell of a Markdown table: neither a tag nor a link nor another cell."""
+    """Text from data as HTML in one line: no tag, no link, nobody's name that is called, nothing invisible."""
+    text = shown(text)
     short = text if len(text) <= NAME_SHOWN else text[: NAME_SHOWN - 1] + "…"
-    return "".join(f"&#{ord(sign)};" if not (sign.isalnum() or sign in " ._-") else sign for sign in short)
+    plain = "".join(sign if sign.isalnum() or sign == " " else f"&#{ord(sign)};" for sign in short)
+    return f"<code>{plain}</code>"

@@ -24,7 +24,7 @@ DEFAULT_PRESET = "strong"
 # Cannot change which rows of a file are kept: where and how the work is done, and what other commands do.
 NO_VERDICT: dict[str, Any] = {
     **dict.fromkeys(("preset", "engine", "workers", "address", "attack", "train", "certify", "ensemble"), True),
-    "data": {"source", "folder", "train", "test"},
+    "data": {"source", "folder", "train", "test", "overrides"},
 }
 
 
@@ -58,6 +58,9 @@ class DataParams(Section):
     label: str | None = Field(None, description="label column; null = found")
     inputs: list[str] | None = Field(None, description="input columns; null = found")
     image_size: int | None = Field(None, ge=4, le=1024, description="resize images to this many pixels square")
+    overrides: str | list[str] | None = Field(
+        None, description="review files of the pipeline: what people decided about rows of data/poisoned/train.parquet"
+    )
 
 
 class AttackParams(BaseModel):

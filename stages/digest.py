@@ -12,7 +12,7 @@ import typer
 import yaml
 
 from sanitize.errors import BadInput
-from sanitize.io.digests import digests
+from sanitize.io.digests import digests, reviews
 from sanitize.runtime.printing import say_error
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -23,11 +23,12 @@ def main(
     params: Path = Path("params.yaml"),
     files: Path = Path("data/digests/files.json"),
     code: Path = Path("data/digests/code.json"),
+    overrides: Path = Path("data/digests/overrides.json"),
 ) -> None:
-    """Write the digests; a file that is not there is written down as such, and stage ingest says what to do."""
+    """Write the digests; a file that is not there is noted as such, and the stage that reads it says what to do."""
     try:
         named = yaml.safe_load(params.read_text())
-        for place, found in zip((files, code), digests(named), strict=True):
+        for place, found in zip((files, code, overrides), (*digests(named), reviews(named)), strict=True):
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_text(json.dumps(found, indent=2, sort_keys=True) + "\n")
     except (OSError, ValueError, yaml.YAMLError) as error:

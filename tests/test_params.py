@@ -81,6 +81,10 @@ def test_an_attack_may_be_a_word_or_a_section():
             "learner.drops.1 is 'x'; must be a number in [0, 1]; the paper preset uses [0.5, 0.75, 0.9]",
         ),
         ({"data": {"inputs": "a"}}, "data.inputs is 'a'; must be a list, each of it text; the default is null"),
+        (
+            {"data": {"overrides": {"a": 1}}},
+            'data.overrides is {"a": 1}; must be text or a list, each of it text; the default is null',
+        ),
         ({"data": {"inputs": ["a", 5]}}, "data.inputs.1 is 5; must be text; the default is null"),
         (
             {"data": {"image_size": 2}},

@@ -59,6 +59,18 @@ def digests(params: Any) -> tuple[dict[str, Digest], dict[str, Digest]]:
     return files, code_of(model if isinstance(model, str) else "")
 
 
+def review_paths(value: Any) -> list[str]:
+    """The review files that `data.overrides` names: a path, several, or null for none; what is no path is left out."""
+    return [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, str)]
+
+
+def reviews(params: Any) -> dict[str, Digest]:
+    """Digests of the files of people's decisions that params.yaml names, by path; params as for `digests`."""
+    data = params.get("data") if isinstance(params, dict) else None
+    named = review_paths(data.get("overrides") if isinstance(data, dict) else None)
+    return {path: digest(whereabouts(path)) for path in named}
+
+
 def code_of(model: str) -> dict[str, Digest]:
     """Digests of the user's code behind learner.model, module:Class, by file; {} = it is no code of his."""
     module = model.partition(":")[0].split(".")[0] if ":" in model else ""

@@ -1,7 +1,8 @@
 """All that the commands print goes through here: names out of files reach a terminal as text, never as its commands.
 
 A column, class or file may be called anything: a sequence that clears the screen, a line that looks like ours, text
-from right to left, a megabyte. Signs that are not printed are written as escapes, and what is too long is cut.
+from right to left, a command of the service that runs our job (`::error::`, `##[…]`), a megabyte. Signs that are not
+printed are written as escapes, and what is too long is cut.
 """
 
 from __future__ import annotations
@@ -16,14 +17,25 @@ from sanitize.errors import BadParams
 
 WORD = 400  # signs without a space that are printed whole; a path has seldom more
 LINE = 4000  # signs of a line that are printed
+_COMMAND = re.compile(
+    r"^( *):(?=:)|#(?=#(?:\[|vso\[))"
+)  # of GitHub Actions and Azure Pipelines: how a line begins, or part of it
 _LONG_WORD = re.compile(rf"\S{{{WORD + 1},}}")
 
 
 def shown(line: str) -> str:
-    """One line as it may be printed: control, invisible and lone surrogate signs escaped, long words and lines cut."""
+    """One line as it may be printed: control, invisible and lone surrogate signs escaped, long words and lines cut.
+
+    Neither does it begin with :: nor hold ##[, which would be a command where a job's log is read for such.
+    """
     line = _LONG_WORD.sub(lambda word: _cut(word[0], WORD), line)
     line = "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in line)
-    return _cut(line, LINE)
+    return _COMMAND.sub(_escaped, _cut(line, LINE))
+
+
+def _escaped(command: re.Match[str]) -> str:
+    sign = command[0][-1]
+    return f"{command[0][:-1]}\\x{ord(sign):02x}"
 
 
 def _cut(text: str, most: int) -> str:
@@ -34,9 +46,12 @@ def _cut(text: str, most: int) -> str:
     return f"{text[:begin]}…({len(text) - begin - end} signs)…{text[-end:]}"
 
 
-def say(*lines: str, stdout: bool = False) -> None:
-    """Print lines, on stderr unless `stdout`; a line break within one is escaped, as all that is not printed."""
-    text = "\n".join(shown(line) for line in lines)
+def say(*lines: str, stdout: bool = False, commands: bool = False) -> None:
+    """Print lines, on stderr unless `stdout`; a line break within one is escaped, as all that is not printed.
+
+    commands  they are commands of GitHub Actions, in which all that is data is `shown` already
+    """
+    text = "\n".join(line if commands else shown(line) for line in lines)
     stream = sys.stdout if stdout else sys.stderr
     encoding = getattr(stream, "encoding", None) or "utf-8"
     print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)

@@ -19,6 +19,10 @@ from sanitize.runtime.printing import LINE, WORD, say, say_document, say_error, 
         ("\x9b31m\x7f\x00", "\\x9b31m\\x7f\\x00"),
         ("\u202egnp.exe \u200bx", "\\u202egnp.exe \\u200bx"),
         ("file-\udcff", "file-\\udcff"),
+        ("::error::x", "\\x3a:error::x"),
+        ("  ::add-mask::x ::y::", "  \\x3a:add-mask::x ::y::"),
+        ("a::b: ##[error]x ##vso[task] # ## [x]", "a::b: \\x23#[error]x \\x23#vso[task] # ## [x]"),
+        ("###[x", "#\\x23#[x"),
     ],
 )
 def test_signs_that_are_not_printed_are_escaped(line, printed):
@@ -45,9 +49,10 @@ def test_lines_of_messages(capsys):
     say_error("sanitize", BadInput("a\nb"))
     say_error("sanitize", BadParams("one is 0\ntwo is 1"))
     say("on stdout", stdout=True)
+    say("::error::a %0A", stdout=True, commands=True)
     say_document({"error": "\x1b[2J\x7f\x9b\ud800"})
     out, err = capsys.readouterr()
     assert err == "sanitize: a\\nb\nsanitize: one is 0\ntwo is 1\n"
-    first, document = out.splitlines()
-    assert first == "on stdout"
+    first, command, document = out.splitlines()
+    assert (first, command) == ("on stdout", "::error::a %0A")
     assert document.isprintable() and json.loads(document) == {"error": "\x1b[2J\x7f\x9b\ud800"}
