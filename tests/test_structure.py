@@ -47,7 +47,7 @@ LEFT_TO_RIGHT = [  # what stands together in a line does not import each other
     ("filter_key",),
     ("review_file",),
     ("review_server",),
-    ("estimator", "filter_file", "filter_apply", "report_file", "review"),
+    ("estimator", "filter_file", "filter_apply", "review"),
     ("certify_file",),
     ("certify_command", "diff_command", "apply_command", "gate_command", "report_command", "review_command"),
     ("cli",),
