@@ -245,10 +245,11 @@
     if (card.open) show();
     else card.addEventListener("toggle", show, { once: true });
     const all = card.querySelector(".all-of-group");
+    const here = members.length < Number(card.dataset.rows) ? " on this page" : "";
     for (const word of WORDS) {
       const box = make("input", { type: "checkbox", "data-verdict": word });
       box.addEventListener("change", () => decide(members, box.checked ? word : null));
-      all.append(make("label", {}, box, `${word} all ${several(members.length, "row")}`));
+      all.append(make("label", {}, box, `${word} all ${several(members.length, "row")}${here}`));
       groupTicks.push(() => {
         const so = members.filter(i => decisions.get(keys[i])?.verdict === word).length;
         box.checked = so === members.length && so > 0;

@@ -32,13 +32,23 @@ from sanitize.report.templates import render, text_of
 MOST_BYTES = 5_000_000  # of the page
 PICTURES = 3_000_000  # of these for the rows' images
 DRAWN = 350_000  # and for the groups' means
-LISTED = 1_250_000  # and for the rows' values, reasons and votes
+LISTED = 1_250_000  # and for the rows' values, reasons and votes, where there are images; else these bytes, too
 SHOWN_KEPT = 60  # the most suspicious kept rows
 BESIDE = 6  # kept rows beside a group's
 MEMBERS = 12  # of a group, before one asks for more
 SHOWN_GROUPS = 60  # groups with a card
 OPEN_GROUPS = 4  # of these, weak ones whose card is open
-LADDER = ((50_000, 400), (50_000, 160), (50_000, 60), (50_000, 20), (20_000, 20), (8_000, 20), (2_000, 20), (500, 20))
+LADDER = (
+    (80_000, 400),
+    (80_000, 160),
+    (80_000, 60),
+    (80_000, 20),
+    (50_000, 20),
+    (20_000, 20),
+    (8_000, 20),
+    (2_000, 20),
+    (500, 20),
+)
 LONGEST_NAME = 120  # characters of a class
 HOPED = 4  # values are so many times shorter than the longest that is allowed, at best
 
@@ -145,8 +155,9 @@ def _rows(
 ) -> Listed:
     """Read and lay out the rows within `part` of the bytes that there are for them."""
     columns = 1 if view is None else max(1, len(view.columns))
+    room = LISTED + (PICTURES if view is None or view.image is None else 0)
     step = 0
-    while step + 1 < len(LADDER) and not _fits(chosen, LADDER[step], part, columns):
+    while step + 1 < len(LADDER) and not _fits(chosen, LADDER[step], part, columns, room):
         step += 1
     most, longest = LADDER[step]
     listed = chosen.all(round(most * part))
@@ -160,7 +171,7 @@ def _rows(
     for most, longest in LADDER[step:]:
         listed = chosen.all(round(most * part))
         data = _data(manifest, view, chosen, listed, seen, picture, longest)
-        if len(_json(data).encode("utf-8", "replace")) <= LISTED * part:
+        if len(_json(data).encode("utf-8", "replace")) <= room * part:
             break
     data["sheets"] = sheets.plain()
     bare = 0
@@ -170,10 +181,10 @@ def _rows(
     return Listed(data, _drawn(manifest.groups[:SHOWN_GROUPS], seen, part), left, bare)
 
 
-def _fits(chosen: Chosen, step: tuple[int, int], part: float, columns: int) -> bool:
+def _fits(chosen: Chosen, step: tuple[int, int], part: float, columns: int, room: int) -> bool:
     """Whether so many rows with values so long may fit into the page, and into memory."""
     most, longest = step
-    return len(chosen.all(round(most * part))) * longest * columns <= LISTED * HOPED
+    return len(chosen.all(round(most * part))) * longest * columns <= room * HOPED
 
 
 def _pictured(listed: IntArray, chosen: Chosen, view: View | None, most_bytes: int) -> tuple[IntArray, tuple[int, int]]:
