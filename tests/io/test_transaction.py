@@ -392,3 +392,97 @@ def test_addresses_alone_have_no_lasting_folder():
         folder = staging.folder
         assert not staging.lasting and folder.is_dir()
     assert not folder.exists()
+
+
+def some(folder, keep, resume=False, note=None):
+    """A run that leaves out its first output, a folder; the second, another folder, and a file are put in place."""
+    three = [str(folder / name) for name in ("out", "more", "manifest")]
+    with Transaction(three) as staging:
+        if staging.finished is not None:
+            return staging.finished, staging.left_out
+        staging.begin(KEY, resume)
+        staging.keep = keep
+        for draft in staging.drafts[:2]:
+            draft.mkdir(exist_ok=True)
+            (draft / "rows").write_text("rows")
+        staging.drafts[2].write_text("manifest")
+        names = {key: ["rows"] for key in three[:2]}
+        staging.commit({"rows": 4}, names, without=() if note == "all" else three[:1], keep=keep and note != "all")
+    return {"rows": 4}, frozenset(three[:1])
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_an_output_that_is_left_out_stays_as_it_was(tmp_path, keep):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine").write_text("mine")
+    some(tmp_path, keep)
+    assert [name for name in tree(tmp_path) if not name.startswith(".")] == ["manifest", "more/rows", "out/mine"]
+    assert (tmp_path / ".out.sanitize").exists() == keep
+    if not keep:
+        assert sorted(os.listdir(tmp_path)) == ["manifest", "more", "out"]
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_killed_at_any_point_of_a_commit_that_leaves_one_out(tmp_path, keep):
+    for number in range(200):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        killed = killed_at(number, folder, lambda folder=folder: some(folder, keep))
+        if not killed:
+            break
+        found, left = (
+            some(folder, keep, resume=True) if not done(folder, keep) else ({"rows": 4}, {str(folder / "out")})
+        )
+        assert (found, set(left)) == ({"rows": 4}, {str(folder / "out")})
+        names = [name for name in tree(folder) if not name.startswith(".")]
+        assert names == ["manifest", "more/rows"], number
+    assert number > 20
+
+
+def done(folder, keep):
+    """Whether the outputs are there and nothing says so any more: a run that goes on would refuse the folder."""
+    with Transaction([str(folder / name) for name in ("out", "more", "manifest")]) as staging:
+        staging.keep = True
+        there = (folder / "more").exists() and staging.finished is None
+        return there and not (keep and staging.continues(KEY))
+
+
+def test_a_folder_gives_way_to_the_next_run_alone(tmp_path):
+    some(tmp_path, True)
+    three = [str(tmp_path / name) for name in ("out", "more", "manifest")]
+    with Transaction(three) as staging:
+        staging.keep = True
+        assert [staging.owns(place) for place in three] == [False, True, False]
+        assert staging.continues(KEY) and not staging.continues({**KEY, "input": "j"})
+    (tmp_path / "more" / "mine").write_text("mine")
+    with Transaction(three) as staging:
+        staging.keep = True
+        assert not staging.owns(three[1])
+    with pytest.raises(BadInput, match="cannot be put in place"):
+        some(tmp_path, True, resume=True, note="all")
+    assert tree(tmp_path / "more") == ["mine", "rows"] and not (tmp_path / "out").exists()
+    with Transaction(three) as staging:
+        staging.keep = True
+    (tmp_path / "more" / "mine").unlink()
+    (tmp_path / "more" / "rows").unlink()
+    some(tmp_path, True, resume=True, note="all")
+    assert tree(tmp_path) == ["manifest", "more/rows", "out/rows"]
+
+
+def test_an_error_in_the_middle_puts_the_old_folder_back(tmp_path, monkeypatch):
+    some(tmp_path, True)
+    before = os.stat(tmp_path / "more").st_ino
+    move = claims.Claim.move
+
+    def moving(self, name, aside):
+        if self.place.name == "manifest":
+            raise OSError("no")
+        move(self, name, aside)
+
+    with monkeypatch.context() as patched, pytest.raises(BadInput, match=r"cannot be put in place \(no\)"):
+        patched.setattr(claims.Claim, "move", moving)
+        some(tmp_path, True, resume=True, note="all")
+    assert os.stat(tmp_path / "more").st_ino == before and tree(tmp_path / "more") == ["rows"]
+    assert not (tmp_path / "out").exists()
+    some(tmp_path, True, resume=True, note="all")
+    assert tree(tmp_path) == ["manifest", "more/rows", "out/rows"]
