@@ -16,7 +16,7 @@ from sanitize.errors import BadInput
 from sanitize.ispl import Partition
 
 if TYPE_CHECKING:  # otherwise a change to self-training would make every partition stale
-    from sanitize.filtering import Manifest
+    pass
 
 
 def write_partition(path: Path, ids: IntArray, found: Partition) -> None:
@@ -92,17 +92,6 @@ def write_components(path: Path, voters: list[tuple[int, int]], verdicts: Compon
         "clean": verdicts.clean_K,
         "self_error": verdicts.self_error_K,
         "weight": verdicts.weight_K.astype(np.int64),
-    }
-    write_arrow(pa.table(columns), path)
-
-
-def write_manifest(path: Path, ids: IntArray, manifest: Manifest) -> None:
-    """row int64, keep bool, reason string, suspicion float64; in the input's order."""
-    columns = {
-        "row": ids,
-        "keep": manifest.keep_N,
-        "reason": pa.array(manifest.reason_N, pa.string()),
-        "suspicion": manifest.suspicion_N,
     }
     write_arrow(pa.table(columns), path)
 

@@ -1,4 +1,4 @@
-"""The `sanitize` command: filter files, apply manifests, certify predictions, compare runs, start a params.yaml.
+"""The `sanitize` command: filter files, show and apply manifests, certify predictions, compare runs, gate, begin.
 
 stdout: nothing but what `diff` and `gate` find, or a JSON document.
 
@@ -36,6 +36,8 @@ from sanitize.diff_command import diff_command
 from sanitize.errors import BadParams
 from sanitize.exit_codes import FAILED, answer, reported
 from sanitize.gate_command import gate_command
+from sanitize.report_command import report_command
+from sanitize.review_command import review_command
 from sanitize.runtime.import_path import leave_current_folder
 from sanitize.runtime.printing import say, say_error
 from sanitize.runtime.streams import lost_output, take_streams
@@ -359,5 +361,7 @@ def _tell(summary: Summary, source: str, places: Mapping[str, object], dry_run: 
 
 app.command("certify")(certify_command)
 app.command("apply")(apply_command)
+app.command("report")(report_command)
+app.command("review")(review_command)
 app.command("diff")(diff_command)
 app.command("gate")(gate_command)

@@ -19,16 +19,14 @@ from sanitize.data.shards import Shard, find_shards
 from sanitize.data.table import IntArray
 from sanitize.errors import BadInput, BadParams
 from sanitize.evidence.groups import UNGROUPED, number_of
-from sanitize.filter_manifest import ID
 from sanitize.filter_memory import Memory
 from sanitize.filter_pass import Drafts, provenance, run_pass
 from sanitize.filter_tally import BY_HAND, UNJUDGED, Verdicts
 from sanitize.io.destinations import local_path, refuse_outputs, refuse_suffix
 from sanitize.io.digests import digest as digest_of
 from sanitize.io.transaction import Transaction
-from sanitize.manifest_file import GROUP, ManifestFile, read_manifest
+from sanitize.manifest_file import GROUP, ManifestFile, ids_of, read_manifest
 from sanitize.overrides import read_overrides
-from sanitize.row_ids import RowIds
 
 SCHEMA_VERSION = 1
 
@@ -78,9 +76,6 @@ class Recorded:
         """See `filter_pass.Judge`."""
         return self.verdicts.part(first, batch.num_rows)
 
-    def picture(self, batch: pa.RecordBatch, row: int) -> None:
-        """No picture: nothing is looked at."""
-
 
 def apply_manifest(
     source: str | Path,
@@ -111,7 +106,7 @@ def apply_manifest(
     given = read_manifest(manifest)
     given.refuse_other_input(shards, digest)
     judge, parameters = _recorded(given, keep_groups), given.parameters_sha256
-    decisions = read_overrides(overrides, shards, partial(_ids, given) if ID.name in given.table.column_names else None)
+    decisions = read_overrides(overrides, shards, partial(ids_of, given) if given.has_ids else None)
     if overrides or keep_groups:
         decided = json.dumps([parameters, [digest_of(path) for path in overrides], sorted(keep_groups)])
         parameters = hashlib.sha256(decided.encode()).hexdigest()
@@ -134,10 +129,6 @@ def apply_manifest(
     by_hand = (tally.unjudged[BY_HAND[True]], tally.reasons[BY_HAND[False]])
     reasons = dict(sorted(tally.reasons.items()))
     return Applied(tally.rows, tally.rows - tally.rejected, tally.rejected, reasons, by_hand, digest, parameters)
-
-
-def _ids(manifest: ManifestFile) -> RowIds:
-    return RowIds(manifest.table[ID.name].chunks, f"{manifest.path}")
 
 
 def _recorded(manifest: ManifestFile, keep_groups: Sequence[str]) -> Recorded:

@@ -3,8 +3,6 @@
 # N rows, C classes
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,28 +13,26 @@ from typing import Any
 
 import pyarrow as pa
 
-from sanitize.code_version import code_version
 from sanitize.data.shards import Source, find_shards, sha256_of_names
 from sanitize.errors import BadInput, BadParams, MendableError
 from sanitize.execution import OrderedMap, usable_cores
 from sanitize.filter_fit import Found, fit_judge, take_panel
+from sanitize.filter_key import key_of, parameters_sha256
 from sanitize.filter_memory import Memory
 from sanitize.filter_options import Options, refuse_options
-from sanitize.filter_page import write_page
 from sanitize.filter_pass import Drafts, provenance, run_pass
 from sanitize.filter_summary import OUTPUTS, Output, Seen, Summary, Unreadable
 from sanitize.filter_tally import Tally
 from sanitize.filtering import Steps, no_steps
 from sanitize.io.destinations import local_path, refuse_outputs
-from sanitize.io.digests import code_of
 from sanitize.io.digests import digest as digest_of
 from sanitize.io.transaction import Transaction
 from sanitize.overrides import read_overrides
 from sanitize.panel import FILE, load_panel
 from sanitize.params import Params
+from sanitize.report_file import write_page
 from sanitize.row_ids import input_ids, refuse_id_column
 from sanitize.runtime.limits import limit_of
-from sanitize.runtime.processor import processor
 from sanitize.scratch import Remembered
 from sanitize.signal import refuse_unlike_fitted
 from sanitize.summary_file import mark, write_summary
@@ -44,6 +40,7 @@ from sanitize.summary_file import mark, write_summary
 TENTHS = 10
 FITS = "fits"  # folder of the results of single learners
 NOT_BEYOND = ("kept", "voters")  # outputs that are not written where a limit is exceeded
+UNNAMED = "manifest.parquet"  # the page's manifest where none is asked for
 
 
 def filter_file(
@@ -115,7 +112,7 @@ def filter_file(
         digest = shards.sha256()
         ids = None if options.id_column is None else partial(input_ids, shards, options.id_column)
         decisions = read_overrides(options.overrides, shards, ids) if options.overrides else None
-        key = _key(params, options, digest, places)
+        key = key_of(params, options, digest, places)
         if finished is not None:
             done = _of_killed(finished, key, staging, options, places)
             if done is not None:
@@ -129,7 +126,8 @@ def filter_file(
         if told:
             tell(told)
         draft = dict(zip(places, staging.drafts, strict=True))
-        drafts = Drafts(draft.get("kept"), draft.get("rejected"), draft.get("manifest"))
+        told_of = draft.get("manifest") or (staging.inside / UNNAMED if "report" in draft else None)
+        drafts = Drafts(draft.get("kept"), draft.get("rejected"), told_of)
         memory = Memory(staging.inside, shards, drafts)
         try:
             run = Remembered(map, staging.inside / FITS, tell) if staging.lasting else map
@@ -147,7 +145,6 @@ def filter_file(
                     provenance(shards, parameters, digest, found.about(params)),
                     progress,
                     memory,
-                    pictures="report" in draft,
                     overrides=decisions,
                     id_column=options.id_column,
                     reasons=options.reasons,
@@ -165,7 +162,9 @@ def filter_file(
                 assert found.panel is not None
                 found.panel.save(draft["voters"])
             if "report" in draft:
-                write_page(draft["report"], done, tally)
+                assert told_of is not None
+                called = Path(UNNAMED if manifest is None else str(manifest))
+                write_page(draft["report"], shards, told_of, called, options.rules.image_root, done.limits)
             if shards.stamps() != stamps:
                 staging.keep = False
                 raise BadInput(f"{source}: has changed while it was being filtered; filter it again")
@@ -285,34 +284,6 @@ def _summary(
     )
 
 
-def _key(params: Params, options: Options, digest: str, places: Mapping[str, str]) -> dict[str, str]:
-    """What must be the same for a run to go on from another, by name."""
-    text = json.dumps([params.sha256(), _deciding(options)], sort_keys=True)
-    return {
-        "input": digest,
-        "parameters": hashlib.sha256(text.encode()).hexdigest(),
-        "version": f"{code_version()} pyarrow {pa.__version__}",
-        "model": json.dumps(code_of(params.learner.model), sort_keys=True),
-        "processor": processor(),
-        "outputs": json.dumps([places, options.reasons], sort_keys=True),
-    }
-
-
-def _deciding(options: Options) -> dict[str, Any]:
-    """`Options.deciding`, with the bytes of the files that it names in their places."""
-    chosen = options.deciding()
-    if options.overrides:
-        chosen["overrides"] = [digest_of(path) for path in options.overrides]
-    for name, path in (("pred_probs", options.pred_probs), ("voters", _voters_file(options.voters))):
-        if path is not None and path.is_file():
-            chosen[name] = digest_of(path)["sha256"]
-    return chosen
-
-
-def _voters_file(folder: Path | None) -> Path | None:
-    return folder / FILE if folder is not None and folder.is_dir() else folder
-
-
 @contextmanager
 def _returning_memory() -> Iterator[None]:
     """Arrow allocates as the rest of the process does: its own pools keep, for each thread, what that has freed."""
@@ -375,21 +346,3 @@ def _judge(
         map=map,
         steps=steps,
     )
-
-
-def parameters_sha256(params: Params, options: Options, found: Found) -> str:
-    """SHA-256 (hex) of all that can change the kept rows besides the input: `Params.sha256` where options are default.
-
-    Voters fitted before stand for the parameters that they were fitted with; they and a file of predictions, for their
-    bytes.
-    """
-    base = params.sha256()
-    if options.voters is not None:
-        assert found.panel is not None
-        base = hashlib.sha256(found.panel.about.model_dump_json(exclude_unset=True).encode()).hexdigest()
-    changed = _deciding(options)
-    if found.judge.positions is None:  # all rows were fitted to, as without the option
-        changed.pop("fit_rows", None)
-    if not changed:
-        return base
-    return hashlib.sha256(json.dumps([base, changed], sort_keys=True).encode()).hexdigest()

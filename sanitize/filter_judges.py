@@ -194,16 +194,3 @@ class RowScorer:
         votes, manifest = bench.judge(inputs, panel_n[judged], more)
         named_n = bench.named(votes)
         return laid_out(len(code_n), judged, manifest, votes, reason_n, keep_n, code_n, named_n)
-
-    def picture(self, batch: pa.RecordBatch, row: int) -> NDArray[np.uint8] | None:
-        """See `filter_pass.Judge`."""
-        return _picture(self.rows, batch, row)
-
-
-def _picture(rows: Rows, batch: pa.RecordBatch, row: int) -> NDArray[np.uint8] | None:
-    image = next((feature for feature in rows.recipe.features if feature.kind == "image"), None)
-    if image is None or image.name not in batch.schema.names:
-        return None
-    alone = rows.recipe.model_copy(update={"features": (image,), "modality": "image"})
-    picture: NDArray[np.uint8] = alone.decode(pa.Table.from_batches([batch.slice(row, 1).select([image.name])]))[0][0]
-    return picture

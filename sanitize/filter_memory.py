@@ -7,7 +7,6 @@ them; what it then writes are the same bytes.
 # N rows
 from __future__ import annotations
 
-import base64
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -26,7 +25,7 @@ from sanitize.data.table import IntArray
 from sanitize.errors import BadInput
 from sanitize.evidence.groups import Groups, RowGroup
 from sanitize.filter_pass import Drafts
-from sanitize.filter_tally import Tally, Uncompared, Verdicts
+from sanitize.filter_tally import Tally, Verdicts
 from sanitize.io.atomic import put_file, sync
 from sanitize.io.origin import called
 from sanitize.panel import FILE, Panel, load_panel
@@ -181,11 +180,6 @@ def _verdicts(path: Path) -> tuple[Verdicts, IntArray | None]:
 
 def _plain(tally: Tally) -> dict[str, Any]:
     """A tally as JSON; only classes with rows."""
-    worst = []
-    for *values, shown in tally.worst:
-        picture = shown.picture
-        pixels = None if picture is None else [list(picture.shape), base64.b64encode(picture.tobytes()).decode()]
-        worst.append([*values, pixels])
     return {
         "rows": tally.rows,
         "rejected": tally.rejected,
@@ -196,17 +190,10 @@ def _plain(tally: Tally) -> dict[str, Any]:
         "against": tally.against,
         "groups": {str(number): rows for number, rows in tally.groups.items()},
         "causes": tally.causes,
-        "worst": worst,
     }
 
 
 def _tally(plain: dict[str, Any]) -> Tally:
-    worst = []
-    for *values, pixels in plain["worst"]:
-        picture = None
-        if pixels is not None:
-            picture = np.frombuffer(base64.b64decode(pixels[1]), np.uint8).reshape(pixels[0])
-        worst.append((*values, Uncompared(picture)))
     return Tally(
         plain["rows"],
         plain["rejected"],
@@ -217,5 +204,4 @@ def _tally(plain: dict[str, Any]) -> Tally:
         {name: Counter(counts) for name, counts in plain["against"].items()},
         {cause: (rows, example) for cause, (rows, example) in plain["causes"].items()},
         Counter({int(number): rows for number, rows in plain["groups"].items()}),
-        worst,
     )

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from sanitize.errors import BadInput, BadParams
-from sanitize.io.destinations import local_path, refuse_suffix
+from sanitize.io.destinations import local_path, refuse_address, refuse_suffix
 from sanitize.params import Params
-from sanitize.summary_file import ADDRESS, refuse_summary
+from sanitize.summary_file import refuse_summary
 
 OnBad = Literal["keep", "reject", "fail"]
 # Options that cannot change a verdict: whether and where its outcome is written, and from where a run goes on.
@@ -162,8 +162,8 @@ def refuse_options(
                 raise BadParams(
                     f"--voters and {name} are given; voters fitted before bring this with them, leave it out"
                 )
-    if options.report is not None and ADDRESS.match(local_path(str(options.report))):
-        raise BadParams(f"--report is {options.report}; must be a local file")
+    if options.report is not None:
+        refuse_address(local_path(str(options.report)), "--report")
     if options.summary is not None:
         refuse_summary(options.summary)
     if options.reasons and rejected is None:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,7 +16,6 @@ from typing import Any, Protocol
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 import sanitize
 from sanitize.data.shards import Shard, Source
@@ -47,9 +45,6 @@ class Judge(Protocol):
 
     def __call__(self, shard: Shard, start: int, first: int, batch: pa.RecordBatch) -> Verdicts:
         """Verdicts on the rows of `batch`: row `start` and on of the shard, row `first` and on of the whole input."""
-
-    def picture(self, batch: pa.RecordBatch, row: int) -> NDArray[np.uint8] | None:
-        """One row of a batch as an image, uint8 [H, W, 1 or 3]; None where rows are no images."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +104,6 @@ def run_pass(
     metadata: Callable[[str], dict[bytes, bytes]],
     progress: Callable[[int], None],
     memory: Parts,
-    pictures: bool = False,
     overrides: Overrides | None = None,
     id_column: str | None = None,
     reasons: bool = False,
@@ -119,7 +113,6 @@ def run_pass(
     memory    which of several shards are done, and what was counted in them: these are not done again
     metadata  "kept", "rejected" or "manifest" -> what is added to the outputs' schema metadata
     progress  called with the number of rows done, after every batch
-    pictures  whether the tally's worst rows come with their pictures
     overrides people's decisions, put over the judge's; None = there are none
     id_column column whose values the manifest repeats as `ID`; None = none
     reasons   whether rejected rows get the columns `REASONS`
@@ -133,7 +126,7 @@ def run_pass(
             tally = Tally()
             part = drafts if source.single else _drafts_of(number, shard, drafts, memory)
             further = Further(id_column, reasons)
-            for _ in _pass_through(shard, first, judge, part, metadata, tally, pictures, overrides, further):
+            for _ in _pass_through(shard, first, judge, part, metadata, tally, overrides, further):
                 progress(whole.rows + tally.rows)
             if not source.single:
                 memory.keep_shard(number, tally)
@@ -144,7 +137,6 @@ def run_pass(
         with ManifestSink(drafts.manifest, metadata("manifest"), id_column is not None) as manifest:
             for batch in memory.manifests(source.shards):
                 manifest.add(batch)
-    whole.worst.sort(key=lambda row: (-row[0], -row[1]))
     return whole
 
 
@@ -161,7 +153,6 @@ def _pass_through(
     drafts: Drafts,
     metadata: Callable[[str], dict[bytes, bytes]],
     tally: Tally,
-    pictures: bool,
     overrides: Overrides | None,
     further: Further,
 ) -> Iterator[None]:
@@ -198,8 +189,7 @@ def _pass_through(
                         manifest.add(manifest_rows(shard.name, start, found, judge.classes, judge.labels, keys))
                 if shard.mirror is not None:
                     masks.append(found.keep_n)
-                picture = partial(judge.picture, batch) if pictures else _no_picture
-                count_batch(tally, found, judge.labels, judge.classes, shown(shard.name), first, start, picture)
+                count_batch(tally, found, judge.labels, judge.classes, shown(shard.name), start)
                 yield
                 if done % RELEASE_EVERY == 0:  # or what the pool keeps grows with the file, slowly
                     pa.default_memory_pool().release_unused()
@@ -226,10 +216,6 @@ def _read(
         return raw, file, ((batch, batch) for batch in batches)
     judged = Rows(shard.batches(stack.enter_context(shard.opened()), judge.columns))
     return raw, file, ((batch, judged.take(batch.num_rows)) for batch in batches)
-
-
-def _no_picture(row: int) -> None:
-    return None
 
 
 def _judged(shard: Shard, pairs: Pairs, judge: Judge, first: int) -> Iterator[tuple[int, pa.RecordBatch, Verdicts]]:

@@ -155,13 +155,7 @@ class Summary:
     @property
     def warnings(self) -> list[str]:
         """What people should look at before they trust the outcome, in words: classes that lose much, most first."""
-        lost = [(sum(counts.values()), self.classes[name][0], name) for name, counts in self.against.items()]
-        much = [one for one in lost if one[0] > MUCH_OF_CLASS * one[1]]
-        much.sort(key=lambda one: (-one[0] / one[1], one[2]))
-        return [
-            f"{name}: {dropped} of {rows} rows dropped ({dropped / rows:.0%}): {_why(name, self.against[name])}"
-            for dropped, rows, name in much
-        ]
+        return class_warnings(self.classes, self.against)
 
     def as_json(self) -> dict[str, Any]:
         """The document that `sanitize filter --json` prints: see docs/filter.md."""
@@ -213,6 +207,17 @@ class Summary:
 
 def _written(output: Output | None) -> dict[str, Any] | None:
     return None if output is None else {name: one for name, one in asdict(output).items() if one is not None}
+
+
+def class_warnings(classes: Mapping[str, tuple[int, int]], against: Mapping[str, Mapping[str, int]]) -> list[str]:
+    """See `Summary.warnings`; classes, against: as there."""
+    lost = [(sum(counts.values()), classes[name][0], name) for name, counts in against.items()]
+    much = [one for one in lost if one[0] > MUCH_OF_CLASS * one[1]]
+    much.sort(key=lambda one: (-one[0] / one[1], one[2]))
+    return [
+        f"{name}: {dropped} of {rows} rows dropped ({dropped / rows:.0%}): {_why(name, against[name])}"
+        for dropped, rows, name in much
+    ]
 
 
 def _why(name: str, counts: Mapping[str, int]) -> str:

@@ -3,13 +3,11 @@
 # n rows of a batch, C classes
 from __future__ import annotations
 
-import heapq
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +22,6 @@ BY_HAND = {True: "kept by hand", False: "dropped by hand"}  # the causes of rows
 UNREADABLE = "unreadable"  # the cause of rows that cannot be read
 CAUSES = 100  # ways of being unreadable that are told apart
 _VALUES = re.compile(r"'(?:[^'\\]|\\.)*'|\"[^\"]*\"|\d+")  # what differs from row to row in a cause
-WORST = 40  # rows that a report shows
-Suspect = tuple[float, int, str, int, str, str, Any]
 
 
 @dataclass(frozen=True)
@@ -78,13 +74,6 @@ def put_together(rows: int, parts: Sequence[tuple[IntArray, Verdicts]]) -> Verdi
     return Verdicts(*arrays)
 
 
-@dataclass(frozen=True)
-class Uncompared:
-    """A picture among values that a heap compares; no two entries are equal before it."""
-
-    picture: Any
-
-
 @dataclass
 class Tally:
     """What the pass counted.
@@ -96,7 +85,6 @@ class Tally:
     against    of each class: rows that were judged and rejected, by the class that most voters say, or by TRIGGER
     causes     what is wrong with unreadable rows, without its values -> how many rows, and the first of them in full
     groups     rows rejected of every group, by its number
-    worst      the most suspicious rejected rows, a heap: (suspicion, -number, file, row, label, reason, picture)
     """
 
     rows: int = 0
@@ -108,7 +96,6 @@ class Tally:
     against: dict[str, Counter[str]] = field(default_factory=dict)
     causes: dict[str, tuple[int, str]] = field(default_factory=dict)
     groups: Counter[int] = field(default_factory=Counter)
-    worst: list[Suspect] = field(default_factory=list)
 
     @property
     def unreadable(self) -> int:
@@ -135,11 +122,6 @@ class Tally:
             before = self.named.get(name, (0, 0, 0))
             self.named[name] = (before[0] + bear, before[1] + named, before[2] + both)
 
-    def suspect(self, row: Suspect) -> None:
-        """Take a row among the worst, if it is one."""
-        push = heapq.heappush if len(self.worst) < WORST else heapq.heappushpop
-        push(self.worst, row)
-
     def add(self, other: Tally) -> None:
         """Count what another tally has counted."""
         self.rows += other.rows
@@ -155,8 +137,6 @@ class Tally:
             self.against.setdefault(name, Counter()).update(counts)
         for cause, (number, example) in other.causes.items():
             self.blame(cause, number, example)
-        for row in other.worst:
-            self.suspect(row)
 
 
 def count_batch(
@@ -165,17 +145,13 @@ def count_batch(
     labels: Sequence[str],
     classes: Sequence[str],
     file: str,
-    first: int,
     start: int,
-    picture: Callable[[int], NDArray[np.uint8] | None],
 ) -> None:
     """Count the verdicts on a batch of rows.
 
     labels   the names that labels are places of
     classes  the names that votes are places of
     file     the rows' file; row `start` and on of it
-    first    rows of the input before that file
-    picture  row of the batch -> its image, or None
     """
     tally.rows += len(found.keep_n)
     rejected = np.flatnonzero(~found.keep_n)
@@ -201,13 +177,6 @@ def count_batch(
             continue
         counts = tally.against.setdefault(labels[found.label_n[row]], Counter())
         counts[TRIGGER if cause == TRIGGER else classes[found.vote_n[row]]] += 1
-    least = tally.worst[0][0] if len(tally.worst) == WORST else -1.0
-    candidates = [row for row in rejected if found.suspicion_n[row] > least]  # NaN is not
-    for row in sorted(candidates, key=lambda row: -found.suspicion_n[row])[:WORST]:
-        label = labels[found.label_n[row]]
-        number = start + int(row)
-        entry = (float(found.suspicion_n[row]), -first - number, file, number, label, found.reason_n[row])
-        tally.suspect((*entry, Uncompared(picture(int(row)))))
 
 
 def _named(found: Verdicts, labels: Sequence[str], classes: Sequence[str]) -> dict[str, Named]:

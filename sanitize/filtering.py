@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sanitize.boosting import EXTERNAL, ComponentVerdicts, RowVotes, as_ballot, collect_votes, vote_on_rows
 from sanitize.coherence import Finding, doubted_groups, examine_groups
 from sanitize.data.table import BoolArray, FloatArray, IntArray, Table
-from sanitize.evidence.base import Compared, Evidence, View, examine
+from sanitize.evidence.base import LEAST_HALF, Compared, Evidence, View, examine
 from sanitize.evidence.groups import CONFUSED, NO_CLASS, SEVERAL, TRIGGER, UNGROUPED, Groups, Strong, counted, numbered
 from sanitize.evidence.views import plain_views
 from sanitize.execution import OrderedMap
@@ -320,7 +320,9 @@ def group_rows(
         else:
             strong[at] = strong[at].joined(new)
     left_N = dropped_N & (manifest.finding_N < 0)
-    for label, says in counted(label_N[left_N], says_N[left_N]):
+    for (label, says), many in counted(label_N[left_N], says_N[left_N]).items():
+        if many < 2 * LEAST_HALF:
+            continue
         rows = np.flatnonzero(left_N & (label_N == label) & (says_N == says))
         evidence = _examined(table, rows, label, says, manifest.keep_N, views)
         if evidence.strong:

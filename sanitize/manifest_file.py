@@ -21,6 +21,7 @@ from sanitize.evidence.groups import confused_with, number_of
 from sanitize.filter_manifest import ID, MANIFEST
 from sanitize.filter_pass import PROVENANCE
 from sanitize.filter_tally import shown
+from sanitize.row_ids import RowIds
 
 GROUP = "group"  # the column of a row's group; earlier versions wrote none
 NEVER_NULL = ("row", "keep", "reason", "file")
@@ -98,6 +99,11 @@ class ManifestFile:
     image_shape: tuple[int, int, int] | None
     about: dict[str, Any]
 
+    @property
+    def has_ids(self) -> bool:
+        """Whether rows have keys of their own: `filter --id-column`."""
+        return ID.name in self.table.column_names
+
     def refuse_other_input(self, source: Source, digest: str) -> None:
         """BadInput where it is about another input, or its rows are not the input's, one for one and in its order.
 
@@ -122,6 +128,11 @@ class ManifestFile:
                     f"manifest has the input's order; {AGAIN}"
                 )
             first += shard.rows
+
+
+def ids_of(manifest: ManifestFile) -> RowIds:
+    """The keys of the rows, where they have any."""
+    return RowIds(manifest.table[ID.name].chunks, str(manifest.path))
 
 
 def read_manifest(path: Path) -> ManifestFile:

@@ -53,20 +53,34 @@ class Overrides:
         return replace(found, keep_n=keep_n, reason_n=reason_n, group_n=group_n)
 
 
-def read_overrides(files: Sequence[Path], source: Source, ids: Callable[[], RowIds] | None = None) -> Overrides:
-    """The decisions in one or more review files about the rows of `source`.
+@dataclass(frozen=True)
+class Decision:
+    """What people decided on one row: keep or drop, and why."""
 
-    files    CSV, UTF-8, with the columns verdict and row or id, and file and note if there are any; others are ignored
-    ids      gives the keys of the rows, where they have any; called once, and only where a line names one
-    Raises   BadInput: no such file, no CSV, a row that the input does not have, a verdict that is none, and rows of
-             which one line says keep and another drop
-    Lines that agree are one decision; their notes are joined.
-    """
-    first_of: dict[str, tuple[int, int]] = {}
+    keep: bool
+    notes: tuple[str, ...] = ()
+
+    @property
+    def note(self) -> str:
+        """The notes in one."""
+        return "; ".join(self.notes)
+
+
+def first_rows(source: Source) -> dict[str, tuple[int, int]]:
+    """File, as a review names it -> its first row's position in the whole input, and how many it has."""
+    found: dict[str, tuple[int, int]] = {}
     first = 0
     for shard in source.shards:
-        first_of[shown(shard.name)] = (first, shard.rows)
+        found[shown(shard.name)] = (first, shard.rows)
         first += shard.rows
+    return found
+
+
+def read_decisions(
+    files: Sequence[Path], source: Source, ids: Callable[[], RowIds] | None = None
+) -> dict[int, Decision]:
+    """Position in the whole input -> what people decided, ascending; see `read_overrides`."""
+    first_of = first_rows(source)
     decided: dict[int, tuple[str, str, list[str]]] = {}
     known = None if ids is None else cache(ids)
     for path in files:
@@ -82,10 +96,28 @@ def read_overrides(files: Sequence[Path], source: Source, ids: Callable[[], RowI
                 raise BadInput(f"{where} says {verdict} of {row}, and {earlier} says {before}; settle on one of them")
             if note and note not in notes:
                 notes.append(note)
-    order = sorted(decided)
-    keep_D = np.array([decided[position][1] == "keep" for position in order], np.bool_)
-    reasons = [": ".join(filter(None, (BY_HAND[decided[p][1] == "keep"], "; ".join(decided[p][2])))) for p in order]
-    return Overrides(np.array(order, np.int64), keep_D, np.array([*reasons, ""], object)[:-1])
+    return {place: Decision(decided[place][1] == "keep", tuple(decided[place][2])) for place in sorted(decided)}
+
+
+def read_overrides(files: Sequence[Path], source: Source, ids: Callable[[], RowIds] | None = None) -> Overrides:
+    """The decisions in one or more review files about the rows of `source`.
+
+    files    CSV, UTF-8, with the columns verdict and row or id, and file and note if there are any; others are ignored
+    ids      gives the keys of the rows, where they have any; called once, and only where a line names one
+    Raises   BadInput: no such file, no CSV, a row that the input does not have, a verdict that is none, and rows of
+             which one line says keep and another drop
+    Lines that agree are one decision; their notes are joined.
+    """
+    decided = read_decisions(files, source, ids)
+    keep_D = np.array([one.keep for one in decided.values()], np.bool_)
+    reasons = [": ".join(filter(None, (BY_HAND[one.keep], one.note))) for one in decided.values()]
+    return Overrides(np.array(list(decided), np.int64), keep_D, np.array([*reasons, ""], object)[:-1])
+
+
+def columns_of(path: Path) -> list[str]:
+    """The columns of a review that `read_decisions` has read."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return [name.strip() for name in next(csv.reader(file), [])]
 
 
 def _lines(path: Path) -> Iterator[tuple[str, dict[str, str]]]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import glob
 import json
 import os
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -17,12 +16,11 @@ from typing import Any
 from sanitize.errors import BadInput, BadParams, MendableError
 from sanitize.exit_codes import message_of
 from sanitize.io.atomic import atomic_write
-from sanitize.io.destinations import local_path
+from sanitize.io.destinations import local_path, refuse_address
 from sanitize.io.regular import open_regular
 
 SCHEMA_VERSION = 1
 NOT_ENDED = "the run has not ended"
-ADDRESS = re.compile(r"[A-Za-z][\w+.-]+:/")  # also where a Path has made one of two slashes
 FIGURES = {"rows", "kept", "rejected"}  # that every summary has
 MOST_BYTES = 64 << 20
 
@@ -69,8 +67,7 @@ def refuse_summary(place: Path) -> None:
     Raises   BadParams: an address, a name that is not *.json, or a file that is there and is no summary
     """
     path = Path(local_path(str(place)))
-    if ADDRESS.match(str(path)):
-        raise BadParams(f"--summary is {place}; must be a local file")
+    refuse_address(str(path), "--summary")
     if path.suffix.lower() != ".json":
         raise BadParams(f"--summary is {place}; what is written there is JSON: name it *.json")
     if path.is_file() and not _is_summary(path):

@@ -14,6 +14,7 @@ import typer
 from safetensors import SafetensorError
 
 from sanitize.data.parquet import read_table
+from sanitize.data.plain_columns import Columns
 from sanitize.data.table import Table, refuse_constant
 from sanitize.errors import BadInput, MendableError
 from sanitize.io.atomic import put_file
@@ -88,7 +89,12 @@ def _note_seconds(name: str, seconds: float) -> None:
 
 def read_training(path: Path, params: Params) -> Table:
     """The training table of the pipeline, as `params.data` says to read it."""
+    return read_training_columns(path, params)[0]
+
+
+def read_training_columns(path: Path, params: Params) -> tuple[Table, Columns]:
+    """The training table of the pipeline, and which columns it was made from."""
     data = params.data
     table, columns = read_table(path, label=data.label, inputs=data.inputs, image_size=data.image_size)
     refuse_constant(table.inputs, columns.found, str(path))
-    return table
+    return table, columns

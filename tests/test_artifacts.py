@@ -9,13 +9,11 @@ from sanitize.artifacts import (
     read_partition,
     read_votes,
     write_components,
-    write_manifest,
     write_partition,
     write_votes,
 )
 from sanitize.boosting import RowVotes, vote_on_components
 from sanitize.errors import BadInput
-from sanitize.filtering import KEPT, Manifest
 from sanitize.ispl import Partition
 
 IDS = np.arange(3)
@@ -86,18 +84,6 @@ def test_components_by_hand(tmp_path):
         "clean": [True, True],
         "self_error": [0.1, 0.25],
         "weight": [3, 4],
-    }
-
-
-def test_manifest_by_hand(tmp_path):
-    manifest = Manifest(np.array([True, False, True]), [KEPT, "outvoted: 2 of 3", KEPT], np.array([0.0, 1.0, 0.5]))
-    write_manifest(tmp_path / "m.parquet", np.array([4, 7, 9]), manifest)
-    assert kinds(tmp_path / "m.parquet") == {"row": "int64", "keep": "bool", "reason": "string", "suspicion": "double"}
-    assert pq.read_table(tmp_path / "m.parquet").to_pydict() == {
-        "row": [4, 7, 9],
-        "keep": [True, False, True],
-        "reason": ["kept", "outvoted: 2 of 3", "kept"],
-        "suspicion": [0.0, 1.0, 0.5],
     }
 
 

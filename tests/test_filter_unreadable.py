@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from sanitize.errors import BadParams
+from sanitize.evidence.groups import UNGROUPED
 from sanitize.filter_options import Rules, make_options
 from sanitize.filter_summary import Seen, Summary, Unreadable
 from sanitize.filter_tally import Tally, Verdicts, count_batch
@@ -102,11 +103,10 @@ def test_the_commonest_cause_is_told_without_its_values():
     ]
     keep = np.array([True, False, True, False, False])
     none = np.full(5, -1)
-    found = Verdicts(
-        keep, np.array(reasons, object), np.full(5, np.nan), none, none, none, none, np.array([0, -1, -1, -1, 0]), none
-    )
+    label, group = np.array([0, -1, -1, -1, 0]), np.full(5, UNGROUPED)
+    found = Verdicts(keep, np.array(reasons, object), np.full(5, np.nan), none, none, none, none, label, none, group)
     for first in (0, 5):
-        count_batch(tally, found, ["a"], ["a"], "f", first, first, lambda row: None)
+        count_batch(tally, found, ["a"], ["a"], "f", first)
     assert tally.unreadable == 6
     assert tally.commonest == "4 of them like f, row 1: is 'a', no class"
     assert tally.reasons == Counter({"unreadable": 4, "outvoted": 2})

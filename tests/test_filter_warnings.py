@@ -79,7 +79,7 @@ def test_rows_are_counted_by_what_is_said_of_them():
     whole = Tally()
     for start in (0, 6):
         tally = Tally()
-        count_batch(tally, found, ["a", "b"], ["a", "b"], "f", 0, start, lambda row: None)
+        count_batch(tally, found, ["a", "b"], ["a", "b"], "f", start)
         whole.add(tally)
     assert whole.against == {"a": {"b": 2, TRIGGER: 2}, "b": {"a": 2}}
 
@@ -105,6 +105,6 @@ def test_the_command_warns_and_a_resumed_one_too(tmp_path, files):
         ": the voters cannot tell bee from cat; probably hard rows, not poison"
     )
     assert f"WARNING {warning}" in done.stderr.splitlines()
-    assert f'<p class="alarm">{warning}.</p>' in page.read_text()
+    assert f"<bdi>{warning}</bdi>" in page.read_text()
     again = CliRunner().invoke(app, [*given, "--resume"])
     assert json.loads(again.stdout)["warnings"] == [warning]

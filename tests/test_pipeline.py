@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from sanitize.filter_manifest import MANIFEST
 from sanitize.weights import read_weights
 from tests.closure import ROOT
 from tests.reference.ispl import blobs
@@ -67,7 +68,7 @@ SCHEMAS = {
         "self_error": "double",
         "weight": "int64",
     },
-    "manifest": {"row": "int64", "keep": "bool", "reason": "string", "suspicion": "double"},
+    "manifest": {field.name: str(field.type) for field in MANIFEST},
     "clean": IMAGES,
     "rejected": IMAGES,
     **{f"predictions/{model}": PREDICTIONS for model in ("oracle", "undefended", "sanitized")},

@@ -94,34 +94,34 @@ def examine(
     label_N  int64 [N]
     label    the group's class, `name` its name
     """
-    part = Compared(rows.group, _few(rows.others), _few(rows.like))
-    if min(len(part.half(0).group), len(part.others) // 2, len(part.like) // 2) < LEAST_HALF:
+    if len(rows.group) < 2 * LEAST_HALF or min(len(rows.others), len(rows.like)) < 2 * LEAST_HALF:
         return nothing(rows.group)
     for view in views:
-        evidence = _found(view, part, label_N, label, name)
+        evidence = _found(view, rows, label_N, label, name)
         if evidence is not None:
             return evidence
     return nothing(rows.group)
 
 
 def _found(view: View, rows: Compared, label_N: IntArray, label: int, name: str) -> Evidence | None:
-    halves = [rows.half(number) for number in (0, 1)]
+    few = Compared(rows.group, _few(rows.others), _few(rows.like))
+    halves = [few.half(number) for number in (0, 1)]
     hits = np.zeros(len(Compared._fields))
     for learnt, asked in (halves, reversed(halves)):
         shared = view.learn(learnt)
         if shared is None:
             return None
         hits += [np.count_nonzero(view.has(shared, part)) for part in asked]
-    shares = hits / [len(part) for part in rows]
-    shared = view.learn(rows)
+    shares = hits / [len(part) for part in few]
+    shared = view.learn(few)
     if shared is None or shares[0] < view.have or shares[1:].max() > OTHERS_HAVE:
         return None
-    in_group, in_others, _ = (np.count_nonzero(view.has(shared, part)) for part in rows)
     own, elsewhere = np.flatnonzero(label_N == label), np.flatnonzero(label_N != label)
     holders = own[view.has(shared, own)]
     foreign = np.count_nonzero(view.has(shared, elsewhere))
     if len(holders) < PRECISION * (len(holders) + foreign) or view.natural(shared, label_N, label, holders):
         return None
+    in_group, in_others = (len(np.intersect1d(holders, part)) for part in (rows.group, rows.others))
     text = (
         f"{view.words(shared)} in {in_group} of {len(rows.group)}, in {in_others} of {len(rows.others)} other rows of "
         f"{name}, in {foreign} of {len(elsewhere)} rows of other classes"

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -53,13 +54,15 @@ def views_of(table: Table, recipe: Recipe, rows: pa.Table) -> list[View]:
     return [Values(columns), *views] if columns else views
 
 
-def plain_views(table: Table) -> list[View]:
-    """The views of a table of which nothing but the inputs is known."""
+def plain_views(table: Table, names: Sequence[str] = ()) -> list[View]:
+    """The views of a table of which nothing but the inputs is known, and perhaps the names of its columns."""
     if table.modality == "image":
         return [Pixels(table.inputs)]
     if table.modality == "vector":
         return [Coordinates(table.inputs), Direction(table.inputs)]
-    return [Values([_numbers(f"column {number}", values_N) for number, values_N in enumerate(table.inputs.T)])]
+    if len(names) != table.inputs.shape[1]:
+        names = [f"column {number}" for number in range(table.inputs.shape[1])]
+    return [Values([_numbers(name, values_N) for name, values_N in zip(names, table.inputs.T, strict=True)])]
 
 
 def _column(feature: Feature, column: pa.ChunkedArray, part_ND: FloatArray) -> Column:

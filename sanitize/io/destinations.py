@@ -27,6 +27,7 @@ OTHERS = PAGES | frozenset(  # formats whose readers would choke on a parquet fi
     )
     for name in names.split()
 )
+ADDRESS = re.compile(r"[A-Za-z][\w+.-]+:/")  # also where a Path has made one of two slashes
 
 
 class Input(Protocol):
@@ -49,6 +50,12 @@ def local_path(address: str) -> str:
     """An address on this machine as a plain path (file:///a, file://localhost/a, file:/a, local://a); others as is."""
     found = re.fullmatch(r"(?is)(?:file|local):(?://(?:localhost(?=/))?|(?=/))(.+)", address)
     return found[1] if found else address
+
+
+def refuse_address(place: str, option: str) -> None:
+    """BadParams where what must be a local path is an address; option is what the user calls it."""
+    if ADDRESS.match(place):
+        raise BadParams(f"{option} is {place}; must be a local file")
 
 
 def refuse_suffix(place: str, option: str, page: bool = False) -> None:

@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from importlib.resources import files
 from typing import Any
 
 import sanitize
-from sanitize.errors import BadParams
 from sanitize.params import Params
 from sanitize.report import gallery, views, words
 from sanitize.report.charts import key
 from sanitize.report.findings import Findings
 from sanitize.report.rows import Rows
+from sanitize.report.templates import render
 
-TEMPLATES = ("page.html", "page.css", "parts.html")
 TIME_ONLY = ("engine", "workers")  # parameters that change the time and never a result
 
 
@@ -32,22 +30,7 @@ def build(found: Findings, rows: Rows, params: Params) -> str:
     Returns  HTML, UTF-8
     Raises   BadParams: jinja2 is not installed; BadInput: as Rows.take
     """
-    try:
-        import jinja2
-    except ModuleNotFoundError as error:
-        raise BadParams("the report needs jinja2, which is not installed; pip install 'sanitize[report]'") from error
-    home = files("sanitize.report")
-    texts = {name: home.joinpath(name).read_text(encoding="utf-8") for name in TEMPLATES}
-    environment = jinja2.Environment(
-        loader=jinja2.DictLoader(texts),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["percent"] = words.percent
-    environment.globals["key"] = key
-    return environment.get_template("page.html").render(_context(found, rows, params))
+    return render("page.html", _context(found, rows, params), key=key)
 
 
 def _context(found: Findings, rows: Rows, params: Params) -> dict[str, Any]:

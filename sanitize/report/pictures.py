@@ -19,9 +19,27 @@ def thumbnail(image: Pixels) -> str:
     image    uint8 [H, W, 1 or 3]
     Returns  the URI of a PNG of at most LONGEST pixels a side; the same pixels give the same text
     """
-    picture = Image.fromarray(np.ascontiguousarray(image[:, :, 0] if image.shape[2] == 1 else image))
-    longer = max(picture.size)
-    if longer > LONGEST:
-        small = tuple(max(1, round(side * LONGEST / longer)) for side in picture.size)
-        picture = picture.resize((small[0], small[1]), Image.Resampling.BOX)
-    return "data:image/png;base64," + base64.b64encode(encode_image(picture)).decode()
+    return data_uri(resized(image, within((image.shape[0], image.shape[1]), LONGEST)))
+
+
+def within(shape: tuple[int, int], side: int) -> tuple[int, int]:
+    """Height and width, shrunk where the longer one is more than `side`."""
+    part = min(1.0, side / max(shape))
+    return max(1, round(shape[0] * part)), max(1, round(shape[1] * part))
+
+
+def resized(image: Pixels, shape: tuple[int, int]) -> Pixels:
+    """An image [H, W, 1 or 3] at this height and width, each pixel the mean of what it covers."""
+    if image.shape[:2] == shape:
+        return image
+    small = _picture(image).resize((shape[1], shape[0]), Image.Resampling.BOX)
+    return np.asarray(small, np.uint8).reshape(*shape, image.shape[2])
+
+
+def data_uri(image: Pixels) -> str:
+    """An image as it is, uint8 [H, W, 1 or 3], as `data:image/png;base64,...`."""
+    return "data:image/png;base64," + base64.b64encode(encode_image(_picture(image))).decode()
+
+
+def _picture(image: Pixels) -> Image.Image:
+    return Image.fromarray(np.ascontiguousarray(image[:, :, 0] if image.shape[2] == 1 else image))
