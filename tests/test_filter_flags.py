@@ -317,3 +317,12 @@ def test_embeddings_are_looked_at_in_place_of_images(tmp_path):
     answer = json.loads(done.stdout)
     assert (answer["modality"], answer["input_columns"], answer["rejected"]) == ("vector", ["emb"], 4)
     assert "vector columns 'emb' as named; not looked at: 'image'" in done.stderr
+
+
+def test_the_pipelines_decisions_are_not_looked_at_and_that_is_said(source, voters, tmp_path):
+    small.quick_file(tmp_path / "p.yaml", data={"overrides": "none.csv"})
+    done = command(source, tmp_path / "kept", "--voters", voters, "--params", tmp_path / "p.yaml")
+    assert done.exit_code == 0 and json.loads(done.stdout)["rejected"] == 4
+    assert (
+        "data.overrides names decisions on the pipeline's rows, and is not looked at here; --overrides" in done.stderr
+    )
