@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from sanitize.errors import BadParams
 from sanitize.exit_codes import reported
 from sanitize.runtime.printing import say
 from sanitize.watched import WATCHED, watched
@@ -18,7 +19,18 @@ def report_command(
     manifest: Annotated[
         Path, typer.Option(metavar="PATH", help="The manifest that `sanitize filter IN --manifest PATH` wrote.")
     ],
-    page: Annotated[Path, typer.Option("--output", "-o", metavar="PATH", help="Where the page goes: *.html.")],
+    page: Annotated[
+        Path, typer.Option("--output", "-o", metavar="PATH", help="Where the page goes: *.html; or the export.")
+    ],
+    export: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="In place of the page, the dropped rows for another tool: fiftyone or label-studio (a new folder), or "
+            "csv.",
+        ),
+    ] = None,
+    all_rows: Annotated[bool, typer.Option("--all", help="With --export: the kept rows, too.")] = False,
     image_root: Annotated[
         Path | None,
         typer.Option(metavar="FOLDER", help="Open images without bytes by their path, inside this folder only."),
@@ -36,8 +48,14 @@ def report_command(
     Exit codes: 0 written; 2 parameters or usage; 3 input, or a failure; 130 interrupted.
     """
     with reported(as_json=False), watched(context.obj == WATCHED, want_of_memory="write it on a machine with more"):
-        from sanitize.report_file import write_report
+        from sanitize.report_file import write_export, write_report
 
-        write_report(source, manifest, page, image_root=image_root, split=split)
+        how: dict[str, Any] = {"image_root": image_root, "split": split}
+        if export is None:
+            if all_rows:
+                raise BadParams("--all is given without --export; the page shows the dropped rows; leave it out")
+            write_report(source, manifest, page, **how)
+        else:
+            rows = write_export(source, manifest, page, export, all_rows=all_rows, **how)
     if not quiet:
-        say(f"report: {page}")
+        say(f"report: {page}" if export is None else f"{rows} rows for {export}: {page}")

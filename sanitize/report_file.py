@@ -1,16 +1,21 @@
-"""Source and manifest -> the page about them, as a file."""
+"""Source and manifest -> the page about them as a file, or their rows for other tools."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 from sanitize.data.shards import Source, find_shards
-from sanitize.errors import BadInput
+from sanitize.errors import BadInput, BadParams
 from sanitize.io.atomic import atomic_write
 from sanitize.io.destinations import local_path, refuse_address, refuse_outputs, refuse_suffix
-from sanitize.manifest_file import read_manifest
+from sanitize.manifest_file import ManifestFile, read_manifest
+from sanitize.report.export import KINDS, export_rows
 from sanitize.report.review_page import build_page
 
 
@@ -28,16 +33,9 @@ def write_report(
     place = local_path(str(page))
     refuse_address(place, "--output")
     refuse_suffix(place, "--output", page=True)
-    if image_root is not None and not image_root.is_dir():
-        raise BadInput(f"--image-root {image_root}: no such folder; check the path")
-    shards = find_shards(source, split)
-    refuse_outputs(shards, [place], read=[manifest])
-    stamps = shards.stamps()
-    given = read_manifest(manifest)
-    given.refuse_other_input(shards, shards.sha256())
+    shards, given, stamps = open_both(source, manifest, place, image_root, split)
     text = build_page(shards, given, image_root=image_root)
-    if shards.stamps() != stamps:
-        raise BadInput(f"{source}: has changed while it was being read; make the report of what the manifest is about")
+    _refuse_changed(shards, stamps, source)
     with atomic_write(place) as (draft,):
         draft.write_text(text, encoding="utf-8", errors="replace")
 
@@ -53,3 +51,73 @@ def write_page(
     """
     page = build_page(source, replace(read_manifest(manifest), path=called), image_root=image_root, notes=notes)
     place.write_text(page, encoding="utf-8", errors="replace")
+
+
+def open_both(
+    source: str | Path, manifest: Path, place: str, image_root: Path | None, split: str | None
+) -> tuple[Source, ManifestFile, Any]:
+    """The input, the manifest about it, and the input's stamps; see `write_report`. place: what will be written."""
+    if image_root is not None and not image_root.is_dir():
+        raise BadInput(f"--image-root {image_root}: no such folder; check the path")
+    shards = find_shards(source, split)
+    refuse_outputs(shards, [place], read=[manifest])
+    stamps = shards.stamps()
+    given = read_manifest(manifest)
+    given.refuse_other_input(shards, shards.sha256())
+    return shards, given, stamps
+
+
+def _refuse_changed(shards: Source, stamps: Any, source: str | Path) -> None:
+    if shards.stamps() != stamps:
+        raise BadInput(f"{source}: has changed while it was being read; take what the manifest is about")
+
+
+def write_export(
+    source: str | Path,
+    manifest: Path,
+    place: str | Path,
+    kind: str,
+    *,
+    all_rows: bool = False,
+    image_root: Path | None = None,
+    split: str | None = None,
+) -> int:
+    """Write the dropped rows, or all, for another tool: see `export_rows`. They appear when all is done, or not at all.
+
+    source, manifest, image_root, split  as for `write_report`
+    place    of csv a file named *.csv, which is replaced; otherwise a folder, which must not be there
+    Returns  how many rows were written
+    Raises   as `write_report`; BadParams: no such kind, or a place of another kind; BadInput: the folder is there
+    """
+    if kind not in KINDS:
+        raise BadParams(f"--export is {kind!r}; must be {', '.join(KINDS[:-1])} or {KINDS[-1]}")
+    into = local_path(str(place))
+    refuse_address(into, "--output")
+    if (Path(into).suffix.lower() == ".csv") != (kind == "csv"):
+        wanted = "a file: name it *.csv" if kind == "csv" else "a folder: give it no file's name"
+        raise BadParams(f"--output is {place}; --export {kind} writes {wanted}")
+    if kind != "csv" and os.path.lexists(into):
+        raise BadInput(f"{place}: is there already; name a new folder, or remove it")
+    shards, given, stamps = open_both(source, manifest, into, image_root, split)
+    with _new(Path(into), kind == "csv") as draft:
+        rows = export_rows(shards, given, draft, kind, all_rows=all_rows, image_root=image_root)
+        _refuse_changed(shards, stamps, source)
+    return rows
+
+
+@contextmanager
+def _new(place: Path, file: bool) -> Iterator[Path]:
+    """A draft of a file, or of a folder that is not there yet; put into place at the end."""
+    if file:
+        with atomic_write(place) as (draft,):
+            yield draft
+        return
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=f".{place.name}-", dir=place.parent) as inside:
+            folder = Path(inside) / place.name
+            folder.mkdir()
+            yield folder
+            folder.rename(place)
+    except OSError as error:
+        raise BadInput(f"{place}: cannot be written ({error}); free or name another place") from error

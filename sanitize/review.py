@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from sanitize.data.shards import find_shards
 from sanitize.errors import BadInput, BadParams
-from sanitize.io.destinations import local_path, refuse_address, refuse_outputs
-from sanitize.manifest_file import ids_of, read_manifest
+from sanitize.io.destinations import local_path, refuse_address
+from sanitize.manifest_file import ids_of
 from sanitize.report.review_page import build_page
+from sanitize.report_file import open_both
 from sanitize.review_file import ReviewFile
 from sanitize.review_server import ReviewServer
 
@@ -39,12 +39,7 @@ def prepare(
         raise BadParams(f"--decisions is {decisions}; what is written there is CSV: name it *.csv")
     if not 0 <= port <= LAST_PORT:
         raise BadParams(f"--port is {port}; must be from 0 to {LAST_PORT}")
-    if image_root is not None and not image_root.is_dir():
-        raise BadInput(f"--image-root {image_root}: no such folder; check the path")
-    shards = find_shards(source, split)
-    refuse_outputs(shards, [place], read=[manifest])
-    given = read_manifest(manifest)
-    given.refuse_other_input(shards, shards.sha256())
+    shards, given, _ = open_both(source, manifest, place, image_root, split)
     ids = partial(ids_of, given) if given.has_ids else None
     review = ReviewFile(Path(place), shards, ids)
     try:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import base64
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -39,6 +40,11 @@ def resized(image: Pixels, shape: tuple[int, int]) -> Pixels:
 def data_uri(image: Pixels) -> str:
     """An image as it is, uint8 [H, W, 1 or 3], as `data:image/png;base64,...`."""
     return "data:image/png;base64," + base64.b64encode(encode_image(_picture(image))).decode()
+
+
+def write_png(path: Path, image: Pixels) -> None:
+    """Write an image, uint8 [H, W, 1 or 3]."""
+    path.write_bytes(encode_image(_picture(image)))
 
 
 def _picture(image: Pixels) -> Image.Image:
