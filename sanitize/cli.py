@@ -333,8 +333,8 @@ def _tell(summary: Summary, source: str, places: Mapping[str, object], dry_run: 
         *(f"  {rows} kept, {reason}" for reason, rows in summary.unjudged.items()),
     ]
     lines += [
-        f"  {group['id']}  {group['rows']} rows of {group['label']}, look like {group['says'] or 'other classes'}"
-        f"; {group['strength']}: {group['evidence']}"
+        f"  {group['id']}  {group['rows']} of {group['label']}, like {group['says'] or 'other classes'}; "
+        f"{group['strength']}: {group['evidence']}"
         for group in summary.groups[:SHOWN_GROUPS]
     ]
     if len(summary.groups) > SHOWN_GROUPS:

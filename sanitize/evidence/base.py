@@ -24,6 +24,7 @@ LEAST_HALF = 3  # rows of the group in each half
 OTHERS_HAVE = 0.05  # part of the other rows of the class, and of the class that they look like, at the most
 PRECISION = 0.9  # part of all rows that have it, but for the class's others, that are the group's, at the least
 NOTHING = "nothing that can be named; probably a hard class"
+TOO_FEW = "too few rows to tell"
 Region = tuple[int, int, int, int]
 
 

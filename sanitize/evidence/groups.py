@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from sanitize.data.table import IntArray
-from sanitize.evidence.base import NOTHING, Evidence, Region
+from sanitize.evidence.base import LEAST_HALF, NOTHING, TOO_FEW, Evidence, Region
 
 TRIGGER = "shares a trigger"  # the cause of rows of which it is named what they share
 CONFUSED = "confused with"  # the cause, with a class, of rows that look alike without anything that can be named
@@ -118,7 +118,8 @@ class Groups:
 
 def weak_group(number: int, rows: int, label: str, says: str | None) -> RowGroup:
     """A group without evidence."""
-    return RowGroup(number=number, rows=rows, label=label, says=says, strength="weak", evidence=NOTHING)
+    evidence = NOTHING if rows >= 2 * LEAST_HALF else TOO_FEW
+    return RowGroup(number=number, rows=rows, label=label, says=says, strength="weak", evidence=evidence)
 
 
 class Strong(NamedTuple):
