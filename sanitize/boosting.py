@@ -122,6 +122,29 @@ def count_votes(prediction_VN: IntArray, classes: int) -> IntArray:
     return np.stack([(prediction_VN == label).sum(axis=0) for label in range(classes)], axis=1)
 
 
+def stable_rows(votes: RowVotes) -> IntArray:
+    """Whether most voters of every run, each from its own seed, name the same class: int64 [N], 1 = they do, 0 = not.
+
+    UNASKED where there are not two runs with voters that were asked. Of equally many the first class.
+    """
+    runs = np.array([run for run, _ in votes.voters])
+    named = []
+    for run in sorted(set(runs[runs != EXTERNAL].tolist())):
+        prediction_VN = votes.prediction_VN[runs == run]
+        most_N, best_N = np.full(prediction_VN.shape[1], UNASKED), np.zeros(prediction_VN.shape[1], np.int64)
+        for said_N in prediction_VN:
+            count_N = np.where(said_N == UNASKED, 0, (prediction_VN == said_N).sum(axis=0))
+            better_N = (count_N > best_N) | ((count_N == best_N) & (said_N < most_N) & (count_N > 0))
+            most_N, best_N = np.where(better_N, said_N, most_N), np.maximum(best_N, count_N)
+        named.append(most_N)
+    if len(named) < 2:
+        return np.full(votes.prediction_VN.shape[1], UNASKED)
+    named_RN = np.stack(named)
+    stable_N: IntArray = (named_RN == named_RN[0]).all(axis=0).astype(np.int64)
+    stable_N[(named_RN == UNASKED).any(axis=0)] = UNASKED
+    return stable_N
+
+
 def lower_half(loss_N: FloatArray, label_N: IntArray) -> BoolArray:
     """True for the lower half of each class by loss (appendix C); of an odd number of rows the middle one is in it."""
     return lowest_of_class(loss_N, label_N, 0.5)

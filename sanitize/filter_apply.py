@@ -153,8 +153,9 @@ def _recorded(manifest: ManifestFile, keep_groups: Sequence[str]) -> Recorded:
         rows_N = group_N == number_of(name)
         keep_N, reason_N = keep_N | rows_N, np.where(rows_N, f"{BY_HAND[True]}: group {name}", reason_N)
     group_N = np.where(keep_N, UNGROUPED, group_N)
+    stable_N = pc.fill_null(table["stable"].cast(pa.int64()), UNJUDGED).to_numpy()
     verdicts = Verdicts(
-        keep_N, reason_N, suspicion_N, vote_N, support_N, agreement_N, voters_N, label_N, named_N, group_N
+        keep_N, reason_N, suspicion_N, vote_N, support_N, agreement_N, voters_N, label_N, named_N, group_N, stable_N
     )
     return Recorded(verdicts, classes, labels)
 

@@ -277,6 +277,7 @@ def _summary(
         input_sha256=digest,
         max_removed=options.max_removed,
         max_removed_class=options.max_removed_class,
+        unstable=tally.unstable,
         groups=tuple(group.as_json() for group in found.groups.described(tally.groups)),
         unreadable=Unreadable(tally.unreadable, options.max_unreadable, tally.commonest),
         written=written,

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from sanitize.boosting import UNASKED, RowVotes
+from sanitize.boosting import UNASKED, RowVotes, stable_rows
 from sanitize.data.labels import NONE, UNLABELLED, LabelEncoder, reading_of
 from sanitize.data.predictions import Predictions
 from sanitize.data.recipe import Recipe
@@ -107,8 +107,9 @@ def laid_out(
 ) -> Verdicts:
     """Verdicts on all rows from those on the judged ones; named_N: see `Bench.named`."""
     asked_N = (votes.prediction_VN != UNASKED).sum(axis=0)
-    counts = [np.full(rows, UNJUDGED, np.int64) for _ in range(5)]
-    values = (votes.vote_N, votes.support_N, votes.agreement_N, asked_N, UNJUDGED if named_N is None else named_N)
+    counts = [np.full(rows, UNJUDGED, np.int64) for _ in range(6)]
+    named = UNJUDGED if named_N is None else named_N
+    values = (votes.vote_N, votes.support_N, votes.agreement_N, asked_N, named, stable_rows(votes))
     for array, value in zip(counts, values, strict=True):
         array[judged] = value
     suspicion_n = np.full(rows, np.nan)
@@ -118,8 +119,10 @@ def laid_out(
     reason_n[judged[dropped]] = [manifest.reason_N[row] for row in dropped]
     group_n = np.full(rows, UNGROUPED, np.int64)
     group_n[judged] = manifest.group_N
-    vote_n, support_n, agreement_n, asked_n, named_n = counts
-    return Verdicts(keep_n, reason_n, suspicion_n, vote_n, support_n, agreement_n, asked_n, code_n, named_n, group_n)
+    vote_n, support_n, agreement_n, asked_n, named_n, stable_n = counts
+    return Verdicts(
+        keep_n, reason_n, suspicion_n, vote_n, support_n, agreement_n, asked_n, code_n, named_n, group_n, stable_n
+    )
 
 
 class RowScorer:
@@ -187,7 +190,7 @@ class RowScorer:
             nothing = np.full(len(code_n), UNJUDGED, np.int64)
             blank = np.full(len(code_n), np.nan)
             none = np.full(len(code_n), UNGROUPED, np.int64)
-            return Verdicts(keep_n, reason_n, blank, nothing, nothing, nothing, nothing, code_n, nothing, none)
+            return Verdicts(keep_n, reason_n, blank, nothing, nothing, nothing, nothing, code_n, nothing, none, nothing)
         if len(judged) < len(code_n):
             inputs = inputs[judged]
         more = [predictions.rows(first + place_n[judged]) for predictions in self.more]

@@ -35,6 +35,7 @@ MANIFEST = pa.schema(
         ("label", pa.string()),
         ("cause", pa.string()),
         ("group", pa.string()),
+        ("stable", pa.bool_()),
     ]
 )
 ID = pa.field("id", pa.string())  # comes after them, where rows have keys of their own
@@ -63,6 +64,7 @@ def manifest_rows(
         _names(found.label_n, labels),
         pa.array([None if reason == KEPT else cause_of(reason) for reason in found.reason_n], pa.string()),
         _group_ids(found.group_n),
+        pa.array(found.stable_n > 0, mask=found.stable_n < 0),
     ]
     if keys is None:
         return pa.RecordBatch.from_arrays(columns, schema=MANIFEST)

@@ -12,6 +12,8 @@ from sanitize.summary_file import SCHEMA_VERSION
 
 MUCH_OF_CLASS = 0.2  # part of a class's rows: where more of them are judged and dropped, people are warned
 OUTPUTS = ("kept", "rejected", "manifest", "report", "voters")
+MUCH_UNSTABLE = 0.2  # part of the dropped rows: where the voters of two seeds disagree on more, people are warned
+FEW_UNSTABLE = 5  # rows on which they always may
 MAX_UNREADABLE = 0.05  # part of the rows: more of them mean that something else was expected than there is
 
 
@@ -85,6 +87,7 @@ class Summary:
     unreadable            the rows that cannot be read, and their limit
     max_removed_class     the limit of each class, 0..1, or None
     groups                of the rejected rows, as `RowGroup.as_json` gives them
+    unstable              rows of these on which the voters of two runs, each with a seed of its own, disagree
     written               whether the kept rows were written: not in a dry run, and not beyond the limit
     preset, seed          of the parameters; of voters fitted before the seed alone
     outputs               what was written, by name: see OUTPUTS; None = not written
@@ -107,6 +110,7 @@ class Summary:
     written: bool
     max_removed_class: float | None = None
     groups: tuple[dict[str, Any], ...] = ()
+    unstable: int = 0
     preset: str | None = None
     seed: int | None = None
     outputs: Mapping[str, Output | None] = field(default_factory=dict)
@@ -155,7 +159,8 @@ class Summary:
     @property
     def warnings(self) -> list[str]:
         """What people should look at before they trust the outcome, in words: classes that lose much, most first."""
-        return class_warnings(self.classes, self.against)
+        dropped = sum(group["rows"] for group in self.groups)
+        return [*class_warnings(self.classes, self.against), *seed_warnings(self.unstable, dropped)]
 
     def as_json(self) -> dict[str, Any]:
         """The document that `sanitize filter --json` prints: see docs/filter.md."""
@@ -171,6 +176,7 @@ class Summary:
             "kept_unjudged": self.unjudged,
             "classes": {name: {"rows": rows, "rejected": gone} for name, (rows, gone) in self.classes.items() if rows},
             "groups": list(self.groups),
+            "unstable": self.unstable,
             "label_column": self.columns.label,
             "input_columns": list(self.columns.inputs),
             "modality": self.columns.modality,
@@ -217,6 +223,16 @@ def class_warnings(classes: Mapping[str, tuple[int, int]], against: Mapping[str,
     return [
         f"{name}: {dropped} of {rows} rows dropped ({dropped / rows:.0%}): {_why(name, against[name])}"
         for dropped, rows, name in much
+    ]
+
+
+def seed_warnings(unstable: int, dropped: int) -> list[str]:
+    """At most one: of so many dropped rows those on which the voters of two seeds disagree are many."""
+    if unstable <= max(MUCH_UNSTABLE * dropped, FEW_UNSTABLE):
+        return []
+    return [
+        f"the voters of two seeds disagree on {unstable} of {dropped} dropped rows (`stable` in the manifest); filter "
+        "with another --seed, and compare with sanitize diff"
     ]
 
 

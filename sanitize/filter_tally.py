@@ -39,6 +39,8 @@ class Verdicts:
     named_n      int64 [n], the label that most voters asked about every row say, a place in `classes`; UNJUDGED where a
                  row was not judged, or was fitted to
     group_n      int64 [n], the number of a row's group, UNGROUPED where it is in none
+    stable_n     int64 [n], 1 where most voters of every run name the same class, 0 where not; UNJUDGED where a row was
+                 not judged, or not by voters of two runs
     """
 
     keep_n: BoolArray
@@ -51,6 +53,7 @@ class Verdicts:
     label_n: IntArray
     named_n: IntArray
     group_n: IntArray
+    stable_n: IntArray
 
     def part(self, start: int, rows: int) -> Verdicts:
         """The verdicts on `rows` rows from `start` on."""
@@ -80,6 +83,7 @@ class Tally:
 
     reasons    rows rejected for each cause
     unjudged   rows kept without a verdict, or against it by hand, for each cause
+    unstable   rows rejected on which the voters of two runs disagree, but for those that people dropped
     classes    rows and rejected rows of each class
     named      of each class: rows judged that bear it, rows of which it is named by voters that had not seen them, both
     against    of each class: rows that were judged and rejected, by the class that most voters say, or by TRIGGER
@@ -91,6 +95,7 @@ class Tally:
     rejected: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     unjudged: Counter[str] = field(default_factory=Counter)
+    unstable: int = 0
     classes: dict[str, tuple[int, int]] = field(default_factory=dict)
     named: dict[str, Named] = field(default_factory=dict)
     against: dict[str, Counter[str]] = field(default_factory=dict)
@@ -128,6 +133,7 @@ class Tally:
         self.rejected += other.rejected
         self.reasons.update(other.reasons)
         self.unjudged.update(other.unjudged)
+        self.unstable += other.unstable
         self.groups.update(other.groups)
         for name, (rows, rejected) in other.classes.items():
             before = self.classes.get(name, (0, 0))
@@ -157,7 +163,9 @@ def count_batch(
     rejected = np.flatnonzero(~found.keep_n)
     tally.rejected += len(rejected)
     tally.reasons.update(map(cause_of, found.reason_n[rejected]))
-    tally.groups.update(found.group_n[rejected][found.group_n[rejected] != UNGROUPED].tolist())
+    grouped = rejected[found.group_n[rejected] != UNGROUPED]
+    tally.unstable += int(np.count_nonzero(found.stable_n[grouped] == 0))
+    tally.groups.update(found.group_n[grouped].tolist())
     spared = found.keep_n & (found.reason_n != KEPT)
     tally.unjudged.update(map(cause_of, found.reason_n[spared]))
     for row in np.flatnonzero(found.reason_n != KEPT):

@@ -62,7 +62,8 @@ def made(source: Path, path: Path, label_N: np.ndarray, names: Sequence[str], dr
     count_N = np.full(rows, 16)
     support_N, agreement_N = np.where(keep_N, 15, 2), np.where(keep_N, 15, 13)
     group_N = np.full(rows, UNGROUPED)
-    found = Verdicts(keep_N, reason_N, suspicion_N, vote_N, support_N, agreement_N, count_N, label_N, vote_N, group_N)
+    counts = (vote_N, support_N, agreement_N, count_N, label_N, vote_N, group_N, np.ones(rows, np.int64))
+    found = Verdicts(keep_N, reason_N, suspicion_N, *counts)
     with ManifestSink(path, provenance(shards, "0" * 64, shards.sha256())("manifest")) as sink:
         sink.add(manifest_rows(shards.shards[0].name, 0, found, names, names))
     return path

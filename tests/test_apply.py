@@ -100,7 +100,7 @@ def test_a_part_of_the_rows_gets_its_own_decisions(judged, tmp_path):
     found = read_overrides([one, two], find_shards(folder / "in.parquet"))
     assert found.position_D.tolist() == [3, 5, 9] and found.keep_D.tolist() == [True, True, False]
     assert found.reason_D.tolist() == ["kept by hand: b; a", "kept by hand", "dropped by hand"]
-    counts = [np.full(3, UNJUDGED)] * 7
+    counts = [np.full(3, UNJUDGED)] * 8
     given = Verdicts(np.zeros(3, bool), np.array(["x"] * 3, object), np.zeros(3), *counts)
     after = found.applied(given, 4)  # rows 4, 5, 6
     assert after.keep_n.tolist() == [False, True, False] and after.reason_n.tolist() == ["x", "kept by hand", "x"]

@@ -1,6 +1,7 @@
 """Votes: modes, ties, halves and Algorithm 2 against loops and by hand."""
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from sanitize.boosting import (
+    EXTERNAL,
+    UNASKED,
     Ballot,
     RowVotes,
     VoterTask,
@@ -18,6 +21,7 @@ from sanitize.boosting import (
     count_votes,
     lower_half,
     modal_vote,
+    stable_rows,
     vote_on_components,
     vote_on_rows,
 )
@@ -212,3 +216,14 @@ def test_collected_votes_are_those_of_the_single_voters():
     errors = slow.errors(said, table.labels.tolist(), members)
     assert verdicts.clean_K.tolist() == clean_components(errors, [len(m) for m in members])
     assert verdicts.weight_K.tolist() == [30, 30, 15, 15, 15]
+
+
+def test_stable_rows_are_those_of_which_two_seeds_say_the_same():
+    """Runs 0 and 1 of three and two voters, and somebody else's; ties go to the first class; one is half asked."""
+    voters = [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (EXTERNAL, 0)]
+    said = np.array([[0, 1, 2, 1, 1], [0, 1, 1, 1, 1], [2, 2, 0, 0, 1], [0, 2, 1, 2, UNASKED], [1, 2, 0, 1, UNASKED],
+                     [1, 0, 0, 0, 0]])  # fmt: skip
+    nothing = np.zeros(5, np.int64)
+    votes = RowVotes(voters, said, nothing.astype(np.float32), nothing, nothing, nothing, nothing > 0, nothing > 0)
+    assert stable_rows(votes).tolist() == [1, 0, 1, 1, UNASKED]
+    assert stable_rows(replace(votes, voters=voters[:3], prediction_VN=said[:3])).tolist() == [UNASKED] * 5

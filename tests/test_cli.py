@@ -26,7 +26,7 @@ HEAVY = ("torch", "pyarrow", "numpy", "pandas", "sklearn", "rich", "PIL")
 KEYS = {
     "schema_version", "rows", "kept", "rejected", "reasons", "label_column", "input_columns", "modality", "seconds",
     "parameters_sha256", "input_sha256", "verdict", "warnings", "kept_unjudged", "files", "max_removed",
-    "limit_exceeded", "written", "max_removed_class", "classes", "unreadable", "max_unreadable", "groups",
+    "limit_exceeded", "written", "max_removed_class", "classes", "unreadable", "max_unreadable", "groups", "unstable",
     "version", "preset", "seed", "outputs",
 }  # fmt: skip
 
@@ -85,6 +85,7 @@ def test_json_is_one_document_and_stderr_is_for_people(source, quick, tmp_path):
     assert sum(answer.pop("reasons").values()) == 4
     assert answer.pop("seconds") > 0
     groups = answer.pop("groups")
+    assert 0 <= answer.pop("unstable") <= 4
     assert sum(group["rows"] for group in groups) == 4 and {group["strength"] for group in groups} == {"weak"}
     assert answer == {
         "schema_version": 1,

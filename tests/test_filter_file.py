@@ -56,11 +56,11 @@ def test_wrong_labels_are_rejected_and_nothing_is_lost(source, tmp_path):
         } == given.schema.metadata
     assert manifest.column_names == [
         "row", "keep", "reason", "suspicion", "file", "vote", "voters", "support", "agreement", "label", "cause",
-        "group",
+        "group", "stable",
     ]  # fmt: skip
     assert [str(f.type) for f in manifest.schema] == [
         "int64", "bool", "string", "double", "string", "string", "int32", "int32", "int32", "string", "string",
-        "string",
+        "string", "bool",
     ]  # fmt: skip
     assert set(manifest["file"].to_pylist()) == {"in.parquet"}
     assert manifest["label"].to_pylist() == given["label"].to_pylist()

@@ -104,7 +104,8 @@ def test_the_commonest_cause_is_told_without_its_values():
     keep = np.array([True, False, True, False, False])
     none = np.full(5, -1)
     label, group = np.array([0, -1, -1, -1, 0]), np.full(5, UNGROUPED)
-    found = Verdicts(keep, np.array(reasons, object), np.full(5, np.nan), none, none, none, none, label, none, group)
+    counts = (none, none, none, none, label, none, group, none)
+    found = Verdicts(keep, np.array(reasons, object), np.full(5, np.nan), *counts)
     for first in (0, 5):
         count_batch(tally, found, ["a"], ["a"], "f", first)
     assert tally.unreadable == 6

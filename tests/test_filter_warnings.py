@@ -74,13 +74,15 @@ def test_rows_are_counted_by_what_is_said_of_them():
         none,
         label_n,
         none,
-        np.zeros(6, np.int64),
+        np.array([0, 1, 0, -1, -1, 1]),
+        np.array([1, 0, 0, -1, -1, 1]),
     )
     whole = Tally()
     for start in (0, 6):
         tally = Tally()
         count_batch(tally, found, ["a", "b"], ["a", "b"], "f", start)
         whole.add(tally)
+    assert whole.unstable == 2  # row 2 twice: rows of no group do not count
     assert whole.against == {"a": {"b": 2, TRIGGER: 2}, "b": {"a": 2}}
 
 

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from sanitize.data.table import IntArray
 from sanitize.evidence.groups import TRIGGER
-from sanitize.filter_summary import class_warnings
+from sanitize.filter_summary import class_warnings, seed_warnings
 from sanitize.filter_tally import BY_HAND
 from sanitize.filtering import KEPT
 from sanitize.manifest_file import ManifestFile
@@ -105,6 +105,8 @@ def facts_of(manifest: ManifestFile) -> Facts:
     lines.sort(key=lambda line: (-line.dropped / line.rows, -line.dropped, line.name))
     warnings = class_warnings(dict(sorted(classes.items())), against)
     left = len(warnings) - SHOWN_WARNINGS
+    stable = table.filter(pc.is_valid(table["group"]))["stable"]
+    seeds = seed_warnings(pc.sum(pc.equal(stable, False)).as_py() or 0, len(stable))
     return Facts(
         rows=len(table),
         dropped=int(np.count_nonzero(~kept_N)),
@@ -113,7 +115,7 @@ def facts_of(manifest: ManifestFile) -> Facts:
         classes=lines[:SHOWN_CLASSES],
         more=max(0, len(lines) - SHOWN_CLASSES),
         pairs=sorted(((*pair, rows) for pair, rows in pairs.items()), key=lambda one: (-one[2], one)),
-        warnings=warnings[:SHOWN_WARNINGS] + ([f"{left} more classes lose as much"] if left > 0 else []),
+        warnings=warnings[:SHOWN_WARNINGS] + ([f"{left} more classes lose as much"] if left > 0 else []) + seeds,
     )
 
 
