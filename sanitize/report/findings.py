@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from sanitize.data.parquet import read_arrow
 from sanitize.data.table import BoolArray, IntArray
 from sanitize.errors import BadInput
-from sanitize.report.rows import Rows
+from sanitize.manifest_file import ManifestFile
 
 Line = Mapping[str, Any]
 Kind = Callable[[str], Any]
@@ -65,12 +65,12 @@ METRICS = {
 
 @dataclass(frozen=True)
 class Findings:
-    """All that the report shows, besides the rows' inputs.
+    """All that the report shows of a run, besides what its manifest says of the rows.
 
     keep_N        bool [N], True = keep
-    reason_N      N strings
-    suspicion_N   float64 [N], higher = worse
+    label_N       int64 [N], the given label, a place in `class_names`
     support_N     int64 [N], 0..voters: voters that predict the given label
+    class_names   all classes, in order
     voters        number of voters
     components    one mapping per component, with the columns COMPONENT
     metrics       reports/metrics.json
@@ -79,9 +79,9 @@ class Findings:
     """
 
     keep_N: BoolArray
-    reason_N: list[str]
-    suspicion_N: NDArray[np.float64]
+    label_N: IntArray
     support_N: IntArray
+    class_names: list[str]
     voters: int
     components: list[dict[str, Any]]
     metrics: dict[str, Any]
@@ -106,36 +106,41 @@ class Findings:
 
 
 def read_findings(
-    rows: Rows, *, manifest: Path, votes: Path, components: Path, metrics: Path, certificates: Path, plots: Path
+    manifest: ManifestFile, *, components: Path, metrics: Path, certificates: Path, plots: Path
 ) -> Findings:
-    """Read what the stages wrote about `rows`.
+    """Read what the stages wrote about the rows of a manifest.
 
-    rows     the training rows
-    plots    the folder of the tables in PLOTS
-    others   the files of these names
-    Raises   BadInput: a file is missing, cannot be read, lacks something, or is about another run than the others
+    manifest  the verdicts, on all rows of the training set in its order
+    plots     the folder of the tables in PLOTS
+    others    the files of these names
+    Raises    BadInput: a file is missing, cannot be read, lacks something, or is about another run than the others
     """
-    verdicts = _columns(manifest, ("row", "keep", "reason", "suspicion"), "selftrain")
-    ballots = _columns(votes, ("row", "support"), "vote")
-    count = len(rows.labels)
-    for path, table, stage in ((manifest, verdicts, "selftrain"), (votes, ballots, "vote")):
-        if not np.array_equal(table["row"], np.arange(count)):
+    for name in ("label", "support", "voters"):
+        if nulls := manifest.table[name].null_count:
             raise BadInput(
-                f"{path}: is about {len(table['row'])} rows; must have the training set's rows 0..{count - 1}, in "
-                f"order; run the {stage} stage again"
+                f"{manifest.path}: column {name!r} has {nulls} nulls; must have none, as selftrain writes it; run "
+                "that stage again"
             )
-    voters = sum(name.startswith("voter_") for name in ballots["names"])
     parts = _columns(components, COMPONENT, "vote")
+    tables = {name: _read_csv(plots / f"{name}.csv", plot) for name, plot in PLOTS.items()}
+    names = [line["class"] for line in tables["dropped_by_class"]]
+    place_N = pc.index_in(manifest.table["label"], value_set=pa.array(names, pa.string()))
+    if place_N.null_count:
+        unknown = manifest.table["label"].filter(pc.is_null(place_N))[0].as_py()
+        raise BadInput(
+            f"{plots / 'dropped_by_class.csv'}: has no class {unknown!r}, which the manifest has; run the evaluate "
+            "stage again"
+        )
     found = Findings(
-        verdicts["keep"].astype(np.bool_),
-        [str(reason) for reason in verdicts["reason"]],
-        verdicts["suspicion"].astype(np.float64),
-        ballots["support"].astype(np.int64),
-        voters,
+        manifest.table["keep"].to_numpy().astype(np.bool_),
+        place_N.to_numpy().astype(np.int64),
+        manifest.table["support"].to_numpy().astype(np.int64),
+        names,
+        pc.max(manifest.table["voters"]).as_py(),
         [dict(zip(COMPONENT, line, strict=True)) for line in zip(*(parts[n].tolist() for n in COMPONENT), strict=True)],
         _read_json(metrics, METRICS, "evaluate"),
         _read_certificates(certificates),
-        {name: _read_csv(plots / f"{name}.csv", plot) for name, plot in PLOTS.items()},
+        tables,
     )
     _agree(found, metrics, plots)
     return found
@@ -168,7 +173,7 @@ def _agree(found: Findings, metrics: Path, plots: Path) -> None:
 
 
 def _columns(path: Path, needed: Sequence[str], stage: str) -> dict[str, Any]:
-    """The needed columns as arrays, and all columns' `names`."""
+    """The needed columns as arrays."""
     table = read_arrow(path)
     missing = [name for name in needed if name not in table.column_names]
     if missing:
@@ -176,7 +181,7 @@ def _columns(path: Path, needed: Sequence[str], stage: str) -> dict[str, Any]:
     for name in needed:
         if pc.any(pc.is_null(table[name])).as_py():
             raise BadInput(f"{path}: column {name!r} has a null; run the {stage} stage again")
-    return {"names": table.column_names, **{name: table[name].to_numpy() for name in needed}}
+    return {name: table[name].to_numpy() for name in needed}
 
 
 def _read_json(path: Path, needed: Mapping[str, Sequence[str]], stage: str) -> dict[str, Any]:

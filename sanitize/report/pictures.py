@@ -14,15 +14,6 @@ from sanitize.data.images import Pixels, encode_image
 LONGEST = 96  # pixels of a thumbnail's longer side; smaller images stay as they are, the page enlarges them
 
 
-def thumbnail(image: Pixels) -> str:
-    """One image as `data:image/png;base64,...`.
-
-    image    uint8 [H, W, 1 or 3]
-    Returns  the URI of a PNG of at most LONGEST pixels a side; the same pixels give the same text
-    """
-    return data_uri(resized(image, within((image.shape[0], image.shape[1]), LONGEST)))
-
-
 def within(shape: tuple[int, int], side: int) -> tuple[int, int]:
     """Height and width, shrunk where the longer one is more than `side`."""
     part = min(1.0, side / max(shape))

@@ -109,6 +109,8 @@
   function entry(i, { evidence, brief } = {}) {
     const suspicion = data.suspicion[i] < 0 ? "" : (data.suspicion[i] / 1000).toFixed(3);
     const top = make("span", { class: "top" }, make("span", { class: "row" }, bdi(nameOf(i))));
+    const truth = data.poisoned?.[i] ?? -1;
+    if (truth >= 0) top.append(make("span", { class: truth ? "badge bad" : "badge good" }, truth ? "poisoned" : "clean"));
     if (suspicion) top.append(make("span", { title: "suspicion" }, make("span", { class: "unseen" }, "suspicion "), suspicion));
     const said = make("figcaption", {}, top);
     if (!brief) said.append(make("span", {}, bdi(className(data.label[i]))));
@@ -265,7 +267,7 @@
 
   /* The list of dropped rows. */
   let shown = [], listed = 0, pair = null;
-  const value = id => find(id)?.value ?? "";
+  const value = id => find(id)?.value ?? "";  // "" where this page has no such field
   function options(id, names, places) {
     const select = find(id);
     if (!select) return;
@@ -287,7 +289,7 @@
     const wanted = value("search").trim().toLowerCase(), decision = value("by-decision");
     const fits = (id, places, i) => value(id) === "" || places[i] === Number(value(id));
     shown = dropped.filter(i => fits("by-class", data.label, i) && fits("by-cause", data.cause, i)
-      && fits("by-group", data.group, i) && (!wanted || texts(i).includes(wanted))
+      && fits("by-group", data.group, i) && fits("by-truth", data.poisoned, i) && (!wanted || texts(i).includes(wanted))
       && (!pair || (className(data.label[i]) === pair[0] && className(data.vote[i]) === pair[1]))
       && (!decision || (decisions.get(keys[i])?.verdict ?? "open") === decision));
     if (value("sort") === "least") shown.reverse();
@@ -306,7 +308,7 @@
     return next.length;
   }
   function choose(what, scroll = true) {
-    for (const id of ["by-class", "by-cause", "by-group", "by-decision", "search"]) if (find(id)) find(id).value = "";
+    for (const id of ["by-class", "by-cause", "by-group", "by-truth", "by-decision", "search"]) if (find(id)) find(id).value = "";
     pair = what.pair || null;
     if (what.group !== undefined) find("by-group").value = what.group;
     list();
@@ -316,7 +318,7 @@
     options("by-class", data.classes, data.label);
     options("by-cause", data.causes, data.cause);
     options("by-group", data.groups, data.group);
-    for (const id of ["by-class", "by-cause", "by-group", "by-decision", "sort"]) find(id)?.addEventListener("change", list);
+    for (const id of ["by-class", "by-cause", "by-group", "by-truth", "by-decision", "sort"]) find(id)?.addEventListener("change", list);
     let waiting = 0;
     find("search").addEventListener("input", () => { clearTimeout(waiting); waiting = setTimeout(list, 150); });
     document.querySelector(".filters").addEventListener("submit", event => event.preventDefault());

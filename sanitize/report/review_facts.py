@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,35 @@ class ClassLine:
     name: str
     rows: int
     dropped: int
+
+
+@dataclass(frozen=True)
+class Section:
+    """A further section of the page: its id, its name in the table of contents, and its HTML, escaped."""
+
+    id: str
+    name: str
+    html: str
+
+
+@dataclass(frozen=True)
+class Further:
+    """What is known about a run besides its manifest.
+
+    headline  in place of the manifest's
+    lead      sentences below it
+    sections  after those about rows and classes
+    poisoned  position of a row -> whether it is poisoned; without the rows of which nobody knows
+    again     the command that makes the verdicts again; None = as the manifest tells
+    apply     the command that makes decisions count; None likewise
+    """
+
+    headline: str | None = None
+    lead: Sequence[str] = ()
+    sections: Sequence[Section] = ()
+    poisoned: Mapping[int, bool] = field(default_factory=dict)
+    again: str | None = None
+    apply: str | None = None
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import base64
 import hashlib
 import json
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from sanitize.data.shards import Source
 from sanitize.data.table import IntArray
 from sanitize.manifest_file import Group, ManifestFile
 from sanitize.report.evidence import Drawn, draw, spread
-from sanitize.report.review_facts import SHOWN_PAIRS, Facts, facts_of, most_suspicious
+from sanitize.report.review_facts import SHOWN_PAIRS, Facts, Further, facts_of, most_suspicious
 from sanitize.report.review_rows import Seen, View, cut, read_rows, view_of
 from sanitize.report.sheets import in_sheets, tile_shape
 from sanitize.report.templates import render, text_of
@@ -58,7 +58,7 @@ class Chosen:
     """The rows that the page shows, by their positions in the input.
 
     dropped  the most suspicious first
-    kept     likewise
+    kept     likewise, and the poisoned ones among them
     beside   of each group with a card, kept rows of its class
     """
 
@@ -78,27 +78,28 @@ def build_page(
     source: Source,
     manifest: ManifestFile,
     *,
-    command: str | None = None,
     review_url: str | None = None,
     image_root: Path | None = None,
     notes: Sequence[str] = (),
+    further: Further | None = None,
 ) -> str:
     """The whole page, HTML of less than MOST_BYTES in UTF-8.
 
     manifest    of this very source: see `ManifestFile.refuse_other_input`
-    command     what makes the verdicts again; None = as the manifest tells
     review_url  where decisions are read and sent; None = the browser keeps them
     image_root  the folder below which images may be opened by their path; None = nowhere
     notes       what else people should know first, such as limits that are exceeded
+    further     what is known besides the manifest; None = nothing
     Raises      BadInput: rows that cannot be read; BadParams: jinja2 is not installed
     """
     facts = facts_of(manifest)
     view = view_of(source, manifest, image_root)
-    chosen, averaged = _choose(manifest)
+    more = further or Further()
+    chosen, averaged = _choose(manifest, more.poisoned)
     part = 1.0
     while True:
-        rows = _rows(source, manifest, view, chosen, averaged, part, image_root)
-        page = _page(source, manifest, facts, view, rows, command, review_url, notes)
+        rows = _rows(source, manifest, view, chosen, averaged, part, image_root, more.poisoned)
+        page = _page(source, manifest, facts, view, rows, review_url, notes, more)
         if len(page.encode("utf-8", "replace")) < MOST_BYTES or part < 0.05:
             return page
         part /= 2
@@ -109,7 +110,7 @@ def _least_suspicious(manifest: ManifestFile, places: IntArray) -> IntArray:
     return most_suspicious(manifest, places)[::-1][:BESIDE]
 
 
-def _choose(manifest: ManifestFile) -> tuple[Chosen, list[IntArray]]:
+def _choose(manifest: ManifestFile, poisoned: Mapping[int, bool]) -> tuple[Chosen, list[IntArray]]:
     """The rows to show, and those whose means are drawn: of each group, then of each of their classes."""
     keep_N = manifest.table["keep"].to_numpy(zero_copy_only=False).astype(np.bool_)
     groups = manifest.groups[:SHOWN_GROUPS]
@@ -121,7 +122,9 @@ def _choose(manifest: ManifestFile) -> tuple[Chosen, list[IntArray]]:
     group_N = pc.fill_null(of_group, -1).to_numpy()
     averaged = [spread(np.flatnonzero(group_N == number)) for number in range(len(groups))]
     averaged += [spread(places) for places in kept_of.values()]
-    kept = most_suspicious(manifest, np.flatnonzero(keep_N), SHOWN_KEPT)
+    suspects = most_suspicious(manifest, np.flatnonzero(keep_N))
+    missed = suspects[[poisoned.get(place, False) for place in suspects.tolist()]][:SHOWN_KEPT]
+    kept = suspects[np.isin(suspects, np.concatenate([suspects[:SHOWN_KEPT], missed]))]
     judged_N = pc.is_valid(manifest.table["suspicion"]).to_numpy(zero_copy_only=False)
     beside_of = {label: _least_suspicious(manifest, places[judged_N[places]]) for label, places in kept_of.items()}
     beside = [beside_of[group.label] for group in groups]
@@ -152,6 +155,7 @@ def _rows(
     averaged: list[IntArray],
     part: float,
     image_root: Path | None,
+    poisoned: Mapping[int, bool],
 ) -> Listed:
     """Read and lay out the rows within `part` of the bytes that there are for them."""
     columns = 1 if view is None else max(1, len(view.columns))
@@ -171,6 +175,8 @@ def _rows(
     for most, longest in LADDER[step:]:
         listed = chosen.all(round(most * part))
         data = _data(manifest, view, chosen, listed, seen, picture, longest)
+        if poisoned:
+            data["poisoned"] = [int(poisoned.get(place, -1)) for place in listed.tolist()]
         if len(_json(data).encode("utf-8", "replace")) <= room * part:
             break
     data["sheets"] = sheets.plain()
@@ -291,9 +297,9 @@ def _page(
     facts: Facts,
     view: View | None,
     rows: Listed,
-    command: str | None,
     review_url: str | None,
     notes: Sequence[str],
+    further: Further,
 ) -> str:
     script = text_of("review.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -305,6 +311,7 @@ def _page(
         "policy": policy + ("; connect-src 'self'" if review_url is not None else ""),
         "facts": facts,
         "notes": notes,
+        "further": further,
         "groups": list(zip(groups[:SHOWN_GROUPS], rows.drawn, strict=True)),
         "open_groups": OPEN_GROUPS,
         "more_groups": groups[SHOWN_GROUPS:],
@@ -318,8 +325,8 @@ def _page(
         "data": _json(rows.data),
         "script": script,
         "review": review_url is not None,
-        "command": command or again(source, manifest),
-        "apply": _apply(source, manifest),
+        "command": further.again or again(source, manifest),
+        "apply": further.apply or _apply(source, manifest),
         "provenance": {
             "preset": given.get("preset", "not told"),
             "seed": given.get("seed", "not told"),

@@ -12,7 +12,6 @@ import numpy as np
 
 from sanitize.report.charts import SMALL, Bars, Curve, Svg, curves, histogram, share_bar
 from sanitize.report.findings import Findings, Line
-from sanitize.report.rows import Rows
 from sanitize.report.words import percent
 
 SHOWN_CLASSES = 40  # classes with a chart of their own: those that lost most rows
@@ -37,12 +36,12 @@ class Votes:
     chart: Svg
 
 
-def votes_by_class(found: Findings, rows: Rows) -> tuple[list[Votes], int]:
+def votes_by_class(found: Findings) -> tuple[list[Votes], int]:
     """For each class, how many voters support the given label of its kept (up) and dropped (down) rows.
 
     Returns  the charts of the classes with most dropped rows, in the classes' order, and how many classes have none
     """
-    names, label_N, keep_N, poisoned_N = rows.columns.class_names, rows.labels, found.keep_N, found.poisoned_N()
+    names, label_N, keep_N, poisoned_N = found.class_names, found.label_N, found.keep_N, found.poisoned_N()
     lost_C = np.bincount(label_N[~keep_N], minlength=len(names))
     present = [label for label in np.argsort(-lost_C, kind="stable").tolist() if (label_N == label).any()]
     bins = min(found.voters + 1, MOST_BINS)

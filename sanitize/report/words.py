@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 Metrics = Mapping[str, Any]
@@ -22,35 +22,30 @@ def count(number: int, one: str, many: str | None = None) -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
-def headline(metrics: Metrics) -> str:
-    """The verdict in a few words."""
+def headline(metrics: Metrics) -> str | None:
+    """The verdict in a few words; None where no row is known to be poisoned."""
     found = metrics["filter"]
     if not found["poisoned"]:
-        return f"{count(found['dropped'], 'row')} of {found['rows']:,} dropped"
+        return None
     return f"{found['poisoned'] - found['fn']:,} of {count(found['poisoned'], 'poisoned row')} found"
 
 
-def sentences(metrics: Metrics, classes: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The verdict in sentences: what went in and out, what of it was poisoned, and what the models do.
+def sentences(metrics: Metrics) -> list[str]:
+    """What of the rows was poisoned, and what the models do, in sentences.
 
     metrics  reports/metrics.json
-    classes  lines of dropped_by_class: class, rows, dropped
     """
-    found = metrics["filter"]
-    rows, dropped = found["rows"], found["dropped"]
-    said = [
-        f"{count(rows, 'row')} came in; {found['kept']:,} {_were(found['kept'])} kept and {dropped:,} "
-        f"({percent(dropped / rows)}) {_were(dropped)} dropped."
-    ]
-    if found["poisoned"] is None:
-        said += _without_truth(dropped, rows, classes)
-    else:
-        said.append(_truth(found))
-    return said + _models(metrics)
+    return [_truth(metrics["filter"]), *_models(metrics)]
 
 
 def _truth(found: Mapping[str, Any]) -> str:
     poisoned, fp, fn = found["poisoned"], found["fp"], found["fn"]
+    if poisoned is None:
+        return (
+            "Nobody told the pipeline which rows are poisoned (attack: none), so this page cannot say how many of the "
+            "dropped rows really are, nor whether one was missed. A dropped row is one that does not fit what the rest "
+            "of the data say about its class: it may be poisoned, wrongly labelled, or just rare. Look at them below."
+        )
     clean = found["rows"] - poisoned
     if not poisoned:
         return f"No row was poisoned, so every row that was dropped is a clean one: {fp:,} of {clean:,}."
@@ -62,26 +57,6 @@ def _truth(found: Mapping[str, Any]) -> str:
     )
     caught = poisoned - fn
     return f"Of the {count(poisoned, 'poisoned row')} {caught:,} {_were(caught)} found and {missed}. {mistaken}"
-
-
-def _without_truth(dropped: int, rows: int, classes: Sequence[Mapping[str, Any]]) -> list[str]:
-    said = [
-        "Nobody told the pipeline which rows are poisoned (attack: none), so this page cannot say how many of the "
-        "dropped rows really are, nor whether one was missed. A dropped row is one that does not fit what the rest of "
-        "the data say about its class: it may be poisoned, wrongly labelled, or just rare. Look at them below."
-    ]
-    hit = [line for line in classes if line["dropped"]]
-    if len(hit) > 1:
-        worst = max(hit, key=lambda line: line["dropped"] / line["rows"])
-        others = rows - worst["rows"]
-        said.append(
-            f"The class that lost the largest part is {worst['class']}: {worst['dropped']:,} of {worst['rows']:,} rows "
-            f"({percent(worst['dropped'] / worst['rows'])}); all the others together lost "
-            f"{percent((dropped - worst['dropped']) / others)}."
-        )
-    elif hit:
-        said.append(f"All dropped rows are of one class, {hit[0]['class']}.")
-    return said
 
 
 def _models(metrics: Metrics) -> list[str]:

@@ -10,6 +10,12 @@ import numpy as np
 import pyarrow as pa
 
 from sanitize.data.parquet import image_table, vector_table, write_arrow
+from sanitize.data.shards import find_shards
+from sanitize.evidence.groups import UNGROUPED
+from sanitize.filter_manifest import ManifestSink, manifest_rows
+from sanitize.filter_pass import provenance
+from sanitize.filter_tally import Verdicts
+from sanitize.params import load_params
 
 HOSTILE = "<script>alert(1)</script>"
 LABELS = np.array([0, 0, 1, 1, 1, 2])
@@ -45,11 +51,7 @@ def tabular_table(names: Sequence[str]) -> pa.Table:
 def write_run(folder: Path, table: pa.Table, names: Sequence[str], *, truth: bool = True) -> None:
     """All files that the report reads."""
     write_arrow(table, folder / "data/poisoned/train.parquet")
-    columns = {"row": np.arange(6), "keep": KEEP, "reason": REASONS, "suspicion": SUSPICION}
-    write_arrow(pa.table(columns), folder / "data/manifest.parquet")
-    says = {"voter_0_0": np.zeros(6, np.int32), "voter_0_1": np.zeros(6, np.int32)}
-    votes = {"row": np.arange(6), **says, "support": SUPPORT.astype(np.int32)}
-    write_arrow(pa.table(votes), folder / "data/votes.parquet")
+    _write_manifest(folder, names, "seed: 5" if truth else "{seed: 5, attack: none}")
     parts = {
         "run": np.zeros(2, np.int32),
         "component": np.arange(2, dtype=np.int32),
@@ -91,7 +93,20 @@ def write_run(folder: Path, table: pa.Table, names: Sequence[str], *, truth: boo
     texts["components"] = "run,component,poisoned\n" + ("0,0,0\n0,1,2\n" if truth else "0,0,\n0,1,\n")
     for name, text in texts.items():
         (folder / f"reports/plots/{name}.csv").write_text(text)
-    (folder / "params.yaml").write_text("seed: 5" if truth else "{seed: 5, attack: none}")
+
+
+def _write_manifest(folder: Path, names: Sequence[str], params: str) -> None:
+    """As the selftrain stage does."""
+    (folder / "params.yaml").write_text(params)
+    shards = find_shards(folder / "data/poisoned/train.parquet")
+    two_N, none_N = np.full(6, 2), np.full(6, UNGROUPED)
+    counts = (LABELS, SUPPORT, SUPPORT, two_N, LABELS, LABELS, none_N, np.ones(6, np.int64))
+    found = Verdicts(KEEP, np.array(REASONS, object), SUSPICION, *counts)
+    digest = load_params(folder / "params.yaml").sha256()
+    with ManifestSink(
+        folder / "data/manifest.parquet", provenance(shards, digest, shards.sha256())("manifest")
+    ) as sink:
+        sink.add(manifest_rows(shards.shards[0].name, 0, found, names, names))
 
 
 def image_run(folder: Path, *, truth: bool = True) -> None:

@@ -9,16 +9,14 @@ import pytest
 
 from sanitize.data.parquet import read_arrow, write_arrow
 from sanitize.errors import BadInput
+from sanitize.manifest_file import read_manifest
 from sanitize.report.findings import read_findings
-from sanitize.report.rows import open_rows
-from tests.report.runs import KEEP, POISON, vector_run
+from tests.report.runs import KEEP, LABELS, POISON, SUPPORT, vector_run
 
 
 def read(folder):
     return read_findings(
-        open_rows(folder / "data/poisoned/train.parquet"),
-        manifest=folder / "data/manifest.parquet",
-        votes=folder / "data/votes.parquet",
+        read_manifest(folder / "data/manifest.parquet"),
         components=folder / "data/components.parquet",
         metrics=folder / "reports/metrics.json",
         certificates=folder / "reports/certificates.json",
@@ -35,6 +33,8 @@ def folder(tmp_path):
 def test_all_that_was_written_is_read(folder):
     found = read(folder)
     assert found.has_truth and found.voters == 2
+    assert found.label_N.tolist() == LABELS.tolist() and found.support_N.tolist() == SUPPORT.tolist()
+    assert found.class_names == ["a", "b", "c"]
     assert np.array_equal(found.keep_N, KEEP) and np.array_equal(found.poisoned_N(), POISON)
     assert found.marks() == dict(enumerate(POISON.tolist()))
     assert found.components[1]["votes_for"] == 2 and found.components[1]["clean"] is False
@@ -94,23 +94,23 @@ def test_missing_files_name_their_stage(folder):
     (folder / "reports/plots/certified_accuracy.csv").unlink()
     with pytest.raises(BadInput, match=r"certified_accuracy.csv: cannot be read as CSV .* run the certify stage"):
         read(folder)
-    (folder / "data/votes.parquet").unlink()
-    with pytest.raises(BadInput, match=r"votes\.parquet: no such file"):
+    (folder / "data/components.parquet").unlink()
+    with pytest.raises(BadInput, match=r"components\.parquet: no such file"):
         read(folder)
 
 
-def test_tables_about_other_rows_are_refused(folder):
+def test_manifests_of_other_runs_are_refused(folder):
     path = folder / "data/manifest.parquet"
     table = read_arrow(path)
     write_arrow(table.slice(0, 5), path)
-    with pytest.raises(
-        BadInput, match=r"manifest.parquet: is about 5 rows; must have .* 0\.\.5, in order; run the self"
-    ):
+    with pytest.raises(BadInput, match=r"is about 6 rows with 2 dropped, but the manifest has 5 with 2 dropped"):
         read(folder)
-    write_arrow(table.drop_columns("reason"), path)
-    with pytest.raises(BadInput, match=r"manifest\.parquet: has no column 'reason'"):
+    place = table.schema.get_field_index("label")
+    labels = pa.array(["a", "a", "b", "b", "elk", "c"])
+    write_arrow(table.set_column(place, table.schema.field(place), labels), path)
+    with pytest.raises(BadInput, match=r"dropped_by_class\.csv: has no class 'elk', which the manifest has"):
         read(folder)
-    nulls = pa.array([None, *[0.0] * 5], pa.float64())
-    write_arrow(table.set_column(3, "suspicion", nulls), path)
-    with pytest.raises(BadInput, match="column 'suspicion' has a null"):
+    place = table.schema.get_field_index("support")
+    write_arrow(table.set_column(place, table.schema.field(place), pa.array([None, *[0] * 5], pa.int32())), path)
+    with pytest.raises(BadInput, match="column 'support' has 1 nulls; must have none"):
         read(folder)

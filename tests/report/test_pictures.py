@@ -6,7 +6,11 @@ import io
 import numpy as np
 from PIL import Image
 
-from sanitize.report.pictures import LONGEST, thumbnail
+from sanitize.report.pictures import LONGEST, data_uri, resized, within
+
+
+def thumbnail(image):
+    return data_uri(resized(image, within(image.shape[:2], LONGEST)))
 
 
 def decoded(uri):

@@ -5,7 +5,6 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from sanitize.report import views
-from sanitize.report.rows import open_rows
 from tests.report.runs import vector_run
 from tests.report.test_findings import read, rewrite
 
@@ -16,17 +15,13 @@ def folder(tmp_path):
     return tmp_path
 
 
-def rows(folder):
-    return open_rows(folder / "data/poisoned/train.parquet")
-
-
 def titles(svg):
     return [title.text for title in ET.fromstring(str(svg)).iter("title")]
 
 
 def test_votes_by_class(folder):
     """Class b: rows 2, 3, 4 with support 2, 1, 2; row 3 is dropped and poisoned, row 4 kept and poisoned."""
-    charts, more = views.votes_by_class(read(folder), rows(folder))
+    charts, more = views.votes_by_class(read(folder))
     assert [chart.label for chart in charts] == ["a", "b", "c"] and more == 0
     assert titles(charts[1].chart) == [
         "2 of 2 voters: 1 kept",
@@ -41,14 +36,14 @@ def test_votes_by_class(folder):
 
 def test_votes_of_the_classes_that_lost_most(folder, monkeypatch):
     monkeypatch.setattr(views, "SHOWN_CLASSES", 2)
-    charts, more = views.votes_by_class(read(folder), rows(folder))
+    charts, more = views.votes_by_class(read(folder))
     assert [chart.label for chart in charts] == ["a", "b"] and more == 1
 
 
 def test_many_voters_share_bins(folder, monkeypatch):
     """3 possible supports in 2 bins: 0 and 1 together, 2 alone."""
     monkeypatch.setattr(views, "MOST_BINS", 2)
-    charts, _ = views.votes_by_class(read(folder), rows(folder))
+    charts, _ = views.votes_by_class(read(folder))
     assert titles(charts[1].chart)[-1] == "0 to 1 of 2 voters: 1 dropped and poisoned"
 
 

@@ -4,8 +4,6 @@ import pytest
 
 from sanitize.report.words import count, headline, percent, sentences
 
-CLASSES = [{"class": "cat", "rows": 40, "dropped": 4}, {"class": "dog", "rows": 60, "dropped": 0}]
-
 
 def figures(filter=None, **models):
     unknown = dict.fromkeys(("poisoned", "fp", "fn"))
@@ -35,8 +33,7 @@ def test_with_truth():
         sanitized={"clean_accuracy": 0.975, "tmr": 0.0},
     )
     assert headline(metrics) == "4 of 5 poisoned rows found"
-    assert sentences(metrics, CLASSES) == [
-        "100 rows came in; 96 were kept and 4 (4.0%) were dropped.",
+    assert sentences(metrics) == [
         "Of the 5 poisoned rows 4 were found and 1 was missed. No clean row was dropped.",
         "A model trained on all rows does what the attacker wants on 97.0% of the test rows that carry the trigger; "
         "trained on the kept rows, on 0.0%.",
@@ -47,24 +44,14 @@ def test_with_truth():
 
 def test_truth_without_poison():
     metrics = figures({"poisoned": 0, "fn": 0, "fp": 4})
-    assert headline(metrics) == "4 rows of 100 dropped"
-    assert sentences(metrics, CLASSES)[1] == (
-        "No row was poisoned, so every row that was dropped is a clean one: 4 of 100."
-    )
+    assert headline(metrics) is None
+    assert sentences(metrics)[0] == ("No row was poisoned, so every row that was dropped is a clean one: 4 of 100.")
 
 
 def test_without_truth_it_says_so():
-    said = sentences(figures(), [*CLASSES, {"class": "owl", "rows": 5, "dropped": 1}])
-    assert headline(figures()) == "4 rows of 100 dropped"
-    assert said[1].startswith(
+    said = sentences(figures())
+    assert headline(figures()) is None
+    assert said[0].startswith(
         "Nobody told the pipeline which rows are poisoned (attack: none), so this page cannot say"
     )
     assert said[-1] == "There were no test rows, so nothing is known about the accuracy of the models."
-
-
-def test_without_truth_the_class_that_lost_most_is_named():
-    lines = [{"class": "cat", "rows": 20, "dropped": 3}, {"class": "dog", "rows": 80, "dropped": 1}]
-    assert sentences(figures(), lines)[2] == (
-        "The class that lost the largest part is cat: 3 of 20 rows (15.0%); all the others together lost 1.2%."
-    )
-    assert sentences(figures(), CLASSES)[2] == "All dropped rows are of one class, cat."

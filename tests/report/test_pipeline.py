@@ -1,4 +1,4 @@
-"""The page: complete, escaped, the same every time, and in need of nothing."""
+"""The pipeline's page: complete, escaped, the same every time, and in need of nothing."""
 
 import re
 import sys
@@ -6,14 +6,18 @@ from html.parser import HTMLParser
 
 import pytest
 
+from sanitize.data.shards import find_shards
 from sanitize.errors import BadParams
+from sanitize.manifest_file import read_manifest
 from sanitize.params import load_params
-from sanitize.report.page import build
-from sanitize.report.rows import open_rows
+from sanitize.report import review_page
+from sanitize.report.pipeline import further
+from sanitize.report.review_page import build_page
+from tests.manifests import page_data
 from tests.report.runs import HOSTILE, image_run, tabular_table, vector_run, write_run
 from tests.report.test_findings import read, rewrite
 
-VOID = {"meta", "img"}
+VOID = {"meta", "img", "input"}
 
 
 class Reader(HTMLParser):
@@ -46,37 +50,56 @@ class Reader(HTMLParser):
 
 
 def page(folder):
-    return build(read(folder), open_rows(folder / "data/poisoned/train.parquet"), load_params(folder / "params.yaml"))
+    source, manifest = (
+        find_shards(folder / "data/poisoned/train.parquet"),
+        read_manifest(folder / "data/manifest.parquet"),
+    )
+    params = load_params(folder / "params.yaml")
+    data = params.data.model_copy(update={"overrides": "review.csv"})
+    return build_page(source, manifest, further=further(read(folder), params.model_copy(update={"data": data})))
+
+
+def rows(html, kept):
+    """(row, mark) of the rows that the page lists: the dropped ones, or the kept ones beside them."""
+    data = page_data(html)
+    chosen = data["suspects"] if kept else [place for place, keep in enumerate(data["keep"]) if not keep]
+    return [(data["row"][place], data["poisoned"][place]) for place in chosen]
 
 
 def test_the_whole_page_with_truth(tmp_path):
     image_run(tmp_path)
+    vector_folder = tmp_path / "vectors"
+    vector_run(vector_folder)
     read_page = Reader(page(tmp_path))
     assert "1 of 2 poisoned rows found" in read_page.text
     assert "Of the 2 poisoned rows 1 was found and 1 was missed." in read_page.text
     assert "1 of 2 components were voted down" in read_page.text
     assert [f"{100 * x:.1f}%" in read_page.text for x in (0.75, 0.8, 0.5, 1 / 3)] == [True] * 4
-    images = [attrs for tag, attrs in read_page.elements if tag == "img"]
-    assert [attrs["alt"] for attrs in images] == [
-        "Row 1, given label a, clean",
-        f"Row 3, given label {HOSTILE}, poisoned",
-        f"Row 4, given label {HOSTILE}, poisoned",
-        f"Row 4, given label {HOSTILE}, poisoned",
-        f"Row 2, given label {HOSTILE}, clean",
-        "Row 0, given label a, clean",
-        "Row 5, given label c, clean",
-    ]
+    assert rows(page(tmp_path), kept=False) == [(3, 1), (1, 0)]
+    assert rows(page(tmp_path), kept=True) == [(4, 1), (2, 0), (0, 0), (5, 0)]
     ids = {attrs["id"] for _, attrs in read_page.elements if "id" in attrs}
     targets = {attrs["href"].removeprefix("#") for tag, attrs in read_page.elements if tag == "a"}
-    assert targets == {"dropped", "kept", "votes", "suspicion", "certificates", "parameters"} and targets <= ids
+    of_page = {"dropped", "kept", "classes", "provenance"}
+    assert targets == {*of_page, "metrics", "votes", "suspicion", "certificates", "parameters"} and targets <= ids
+    assert "b 3 1 33.3% 2 0 1" in Reader(page(vector_folder)).text
+    assert "dvc repro" in read_page.text and "mv ~/Downloads/review.csv review.csv && dvc repro" in read_page.text
+
+
+def test_poisoned_rows_that_were_kept_are_listed_however_little_suspicious(tmp_path, monkeypatch):
+    monkeypatch.setattr(review_page, "SHOWN_KEPT", 1)
+    vector_run(tmp_path)
+    rewrite(tmp_path / "reports/plots/kept_rows.csv", "5,false", "5,true")
+    rewrite(tmp_path / "reports/plots/kept_rows.csv", "4,true", "4,false")
+    assert rows(page(tmp_path), kept=True) == [(4, 0), (5, 1)]
 
 
 def test_nothing_from_a_file_is_markup(tmp_path):
     image_run(tmp_path)
     html = page(tmp_path)
-    assert "<script" not in html and "<i>b" not in html and "<b>raw" not in html
+    assert html.count("<script") == 3 and HOSTILE not in html and "<i>b" not in html and "<b>raw" not in html
+    assert page_data(html)["classes"][0] == HOSTILE and page_data(html)["details"][1].endswith("most say <i>b</i>")
     text = Reader(html).text
-    assert f"label {HOSTILE}" in text and "most say <i>b</i>" in text and "What <b>raw</b> covers." in text
+    assert f"label {HOSTILE}" in text and "What <b>raw</b> covers." in text
 
 
 def test_nothing_is_loaded_from_elsewhere(tmp_path):
@@ -109,16 +132,19 @@ def test_resolved_parameters_and_provenance(tmp_path):
 def test_without_truth(tmp_path):
     image_run(tmp_path, truth=False)
     read_page = Reader(page(tmp_path))
-    assert "2 rows of 6 dropped" in read_page.text and "Nobody told the pipeline" in read_page.text
+    assert "2 of 6 rows dropped (33.3%)" in read_page.text and "Nobody told the pipeline" in read_page.text
     assert "oracle" not in read_page.text and "missed:" not in read_page.text and "TMR" not in read_page.text
-    assert not [attrs for _, attrs in read_page.elements if "badge" in (attrs.get("class") or "")]
+    assert "poisoned" not in page_data(page(tmp_path)) and not [
+        a for _, a in read_page.elements if a.get("id") == "by-truth"
+    ]
 
 
-def test_rows_that_are_no_images_stand_in_tables(tmp_path):
+def test_rows_that_are_no_images_have_their_values(tmp_path):
     write_run(tmp_path, tabular_table(("x", "<u>")), ("a", "b", "c"))
     html = page(tmp_path)
     assert "<img" not in html and "<u>" not in html
-    assert "4 b kept 0.500 poisoned 4 4" in Reader(html).text
+    data = page_data(html)
+    assert data["columns"] == ["x", "<u>"] and data["value"][data["row"].index(4)] == ["4", "4"]
 
 
 def test_without_certificates_the_reason_is_given(tmp_path):

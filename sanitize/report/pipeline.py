@@ -1,52 +1,67 @@
-"""The report page: findings, rows and parameters -> one HTML file that needs no network and no script.
+"""What the pipeline found out besides its manifest -> the further parts of the report page.
 
-Everything that comes from a file is escaped. Nothing on the page depends on when or how fast the pipeline ran, so the
-same findings give the same bytes.
+Everything that comes from a file is escaped. Nothing depends on when or how fast the pipeline ran, so the same findings
+give the same bytes.
 """
 
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from collections.abc import Iterable
 from typing import Any
 
-import sanitize
+from sanitize.io.digests import review_paths
 from sanitize.params import Params
-from sanitize.report import gallery, views, words
+from sanitize.report import views, words
 from sanitize.report.charts import key
 from sanitize.report.findings import Findings
-from sanitize.report.rows import Rows
+from sanitize.report.review_facts import Further, Section
 from sanitize.report.templates import render
 
 TIME_ONLY = ("engine", "workers")  # parameters that change the time and never a result
+SECTIONS = {
+    "metrics": "metrics",
+    "votes": "votes",
+    "suspicion": "suspicion",
+    "certificates": "certificates",
+    "parameters": "parameters",
+}
+MOST_CLASSES = 200  # with a line of their own
 
 
-def build(found: Findings, rows: Rows, params: Params) -> str:
-    """The whole page.
+def further(found: Findings, params: Params) -> Further:
+    """Metrics, votes, components, certificates and parameters, as sections of the page.
 
     found    what the pipeline wrote
-    rows     the training rows that it is about
     params   resolved: with the preset's values
-    Returns  HTML, UTF-8
-    Raises   BadParams: jinja2 is not installed; BadInput: as Rows.take
+    Raises   BadParams: jinja2 is not installed
     """
-    return render("page.html", _context(found, rows, params), key=key)
+    html = render("pipeline.html", _context(found, params), key=key)
+    parts = dict(zip(SECTIONS, re.split(r"(?m)^(?=<section )", html)[1:], strict=True))
+    save = review_paths(params.data.overrides)
+    return Further(
+        headline=words.headline(found.metrics),
+        lead=words.sentences(found.metrics),
+        sections=[Section(name, title, parts[name]) for name, title in SECTIONS.items()],
+        poisoned=found.marks(),
+        again="dvc repro",
+        apply=f"mv ~/Downloads/review.csv {shlex.quote(save[0])} && dvc repro" if save else None,
+    )
 
 
-def _context(found: Findings, rows: Rows, params: Params) -> dict[str, Any]:
+def _context(found: Findings, params: Params) -> dict[str, Any]:
     """What the template shows."""
     parts = views.components(found)
-    charts, without_chart = views.votes_by_class(found, rows)
-    classes = found.plots["dropped_by_class"]
+    charts, without_chart = views.votes_by_class(found)
+    classes = sorted(found.plots["dropped_by_class"], key=lambda line: -line["dropped"])
+    models = _models(found)
     return {
-        "headline": words.headline(found.metrics),
-        "sentences": words.sentences(found.metrics, classes),
         "truth": found.has_truth,
         "filter": found.metrics["filter"],
-        "models": _models(found),
-        "tmr": any(rate is not None for *_, rate in _models(found)),
-        "gallery": gallery.choose(found, rows, params.data.image_size),
-        "shown": {"class": gallery.SHOWN_PER_CLASS, "kept": gallery.SHOWN_KEPT},
+        "models": models,
+        "tmr": any(rate is not None for *_, rate in models),
         "votes": charts,
         "votes_more": without_chart,
         "voters": found.voters,
@@ -57,17 +72,12 @@ def _context(found: Findings, rows: Rows, params: Params) -> dict[str, Any]:
         "parts": len(parts),
         "suspicion": views.suspicion(found),
         "recall": views.recall(found),
-        "classes": classes,
+        "classes": classes[:MOST_CLASSES],
+        "classes_more": len(classes) - len(classes[:MOST_CLASSES]),
         "certificates": views.certificates(found),
         "no_certificates": found.certificates.get("reason", ""),
         "unit": found.certificates.get("poisoning_size", ""),
         "parameters": _parameters(params),
-        "provenance": {
-            "preset": params.preset,
-            "seed": params.seed,
-            "SHA-256 of the filter's parameters": params.sha256(),
-            "sanitize": sanitize.__version__,
-        },
     }
 
 
