@@ -171,7 +171,7 @@ def test_killed_at_many_points(source, whole, tmp_path, resume):
     given = {"max_removed": BEYOND, "resume": resume}
     known = run(source, tmp_path / "plain", max_removed=BEYOND)
     wanted = content(tmp_path / "plain")
-    points, killed, moved = iter(range(3, 10_000, 11)), True, 0
+    points, killed, moved = iter(range(3, 10_000, 7)), True, 0
     while killed:
         number = next(points)
         out = tmp_path / str(number)
@@ -187,7 +187,12 @@ def test_killed_at_many_points(source, whole, tmp_path, resume):
         assert names == wanted, number
         if not (out / ".kept.sanitize" / "about.json").exists() and source.is_dir():
             continue  # the rejected rows are in their place, and nobody knows whose they are
-        forced = run(source, out, max_removed=BEYOND, resume=True, force=True)
+        try:
+            forced = run(source, out, max_removed=BEYOND, resume=True, force=True)
+        except BadInput as error:  # killed without --resume while it was put in place: whose folder it is, is not known
+            assert not resume and source.is_dir() and "is a folder with files in it" in str(error), number
+            assert {name: blob for name, blob in content(out).items() if name in wanted} == wanted, number
+            continue
         assert forced.written and content(out) == {**whole, "page": wanted["page"]}, number
     assert moved > 0
 
