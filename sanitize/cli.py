@@ -12,7 +12,7 @@ import os
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -332,11 +332,7 @@ def _tell(summary: Summary, source: str, places: Mapping[str, object], dry_run: 
         *(f"  {rows} {reason}" for reason, rows in summary.reasons.items()),
         *(f"  {rows} kept, {reason}" for reason, rows in summary.unjudged.items()),
     ]
-    lines += [
-        f"  {group['id']}  {group['rows']} of {group['label']}, like {group['says'] or 'other classes'}; "
-        f"{group['strength']}: {group['evidence']}"
-        for group in summary.groups[:SHOWN_GROUPS]
-    ]
+    lines += [_group_line(group) for group in summary.groups[:SHOWN_GROUPS]]
     if len(summary.groups) > SHOWN_GROUPS:
         lines.append(f"  and {len(summary.groups) - SHOWN_GROUPS} more groups")
     dropped = [f"{name}: {n} of {rows}" for name, (rows, n) in summary.classes.items() if n]
@@ -357,6 +353,13 @@ def _tell(summary: Summary, source: str, places: Mapping[str, object], dry_run: 
         f"{shown.get(name, name)}: {place}" for name, place in places.items() if summary.outputs.get(name) is not None
     ]
     say(*lines)
+
+
+def _group_line(group: Mapping[str, Any]) -> str:
+    """One group of `Summary.groups` for people."""
+    rows, says = group["rows"], group["says"] or "other classes"
+    number, look = ("1 row", "looks") if rows == 1 else (f"{rows} rows", "look")
+    return f"  {group['id']}  {number}  {group['label']}, {look} like {says}  {group['strength']}: {group['evidence']}"
 
 
 app.command("certify")(certify_command)

@@ -87,6 +87,9 @@ def test_json_is_one_document_and_stderr_is_for_people(source, quick, tmp_path):
     groups = answer.pop("groups")
     assert 0 <= answer.pop("unstable") <= 4
     assert sum(group["rows"] for group in groups) == 4 and {group["strength"] for group in groups} == {"weak"}
+    assert (
+        f"{groups[0]['id']}  {groups[0]['rows']} row" in done.stderr and "  weak: too few rows to tell" in done.stderr
+    )
     assert answer == {
         "schema_version": 1,
         "rows": 120,

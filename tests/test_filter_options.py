@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from sanitize import filter_file, filter_options, params
+from sanitize import filter_file, filter_key, filter_options, params
 from sanitize.filter_options import Options, Rules
 from sanitize.params import Params, resolve
 
@@ -89,9 +89,9 @@ def test_what_cannot_change_a_verdict_is_known_by_its_name():
 
 def test_a_run_does_not_go_on_from_another_processor_or_version(monkeypatch):
     """Each is a part of the key by its own name, which the message tells."""
-    before = filter_file._key(PLAIN, Options(), "input", {})
-    assert before == filter_file._key(PLAIN, Options(max_removed=0.5, resume=True), "input", {})
-    monkeypatch.setattr(filter_file, "processor", lambda: "another")
-    after = filter_file._key(PLAIN, Options(split="train"), "other", {"kept": "out"})
+    before = filter_key.key_of(PLAIN, Options(), "input", {})
+    assert before == filter_key.key_of(PLAIN, Options(max_removed=0.5, resume=True), "input", {})
+    monkeypatch.setattr(filter_key, "processor", lambda: "another")
+    after = filter_key.key_of(PLAIN, Options(split="train"), "other", {"kept": "out"})
     differs = [name for name in before if before[name] != after[name]]
     assert differs == ["input", "parameters", "processor", "outputs"]

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from sanitize import filter_file as filter_module
+from sanitize import filter_key
 from sanitize.errors import BadInput, BadParams
 from sanitize.execution import inline
 from sanitize.filter_file import filter_file
@@ -188,7 +189,7 @@ def test_another_input_other_parameters_another_version(source, tmp_path, monkey
     assert told_by(source) == [f"{place}: what a killed run has left is removed; --resume would have gone on from it"]
     _empty(out)
     stopped(source, out, monkeypatch, 1)
-    monkeypatch.setattr(filter_module, "code_version", lambda: "another")
+    monkeypatch.setattr(filter_key, "code_version", lambda: "another")
     told = []
     run(source, out, told=told, resume=True)
     assert told == [f"{place}: is of another version; {anew}"]
