@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from sanitize.data.shards import Source, find_shards
 from sanitize.errors import BadInput, BadParams
 from sanitize.io.atomic import atomic_write
 from sanitize.io.destinations import local_path, refuse_address, refuse_outputs, refuse_suffix
+from sanitize.io.transaction import Transaction
 from sanitize.manifest_file import ManifestFile, read_manifest
 from sanitize.report.export import KINDS, export_rows
 from sanitize.report.review_page import build_page
@@ -35,7 +35,7 @@ def write_report(
     refuse_suffix(place, "--output", page=True)
     shards, given, stamps = open_both(source, manifest, place, image_root, split)
     text = build_page(shards, given, image_root=image_root)
-    _refuse_changed(shards, stamps, source)
+    refuse_changed(shards, stamps, source)
     with atomic_write(place) as (draft,):
         draft.write_text(text, encoding="utf-8", errors="replace")
 
@@ -67,7 +67,8 @@ def open_both(
     return shards, given, stamps
 
 
-def _refuse_changed(shards: Source, stamps: Any, source: str | Path) -> None:
+def refuse_changed(shards: Source, stamps: Any, source: str | Path) -> None:
+    """BadInput where the input is not as it was when `open_both` looked."""
     if shards.stamps() != stamps:
         raise BadInput(f"{source}: has changed while it was being read; take what the manifest is about")
 
@@ -101,7 +102,7 @@ def write_export(
     shards, given, stamps = open_both(source, manifest, into, image_root, split)
     with _new(Path(into), kind == "csv") as draft:
         rows = export_rows(shards, given, draft, kind, all_rows=all_rows, image_root=image_root)
-        _refuse_changed(shards, stamps, source)
+        refuse_changed(shards, stamps, source)
     return rows
 
 
@@ -112,12 +113,11 @@ def _new(place: Path, file: bool) -> Iterator[Path]:
         with atomic_write(place) as (draft,):
             yield draft
         return
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(prefix=f".{place.name}-", dir=place.parent) as inside:
-            folder = Path(inside) / place.name
-            folder.mkdir()
-            yield folder
-            folder.rename(place)
-    except OSError as error:
-        raise BadInput(f"{place}: cannot be written ({error}); free or name another place") from error
+    into = str(place)
+    with Transaction([into]) as staging:
+        staging.begin({}, False)
+        (folder,) = staging.drafts
+        folder.mkdir()
+        yield folder
+        names = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
+        staging.commit({}, {into: names})

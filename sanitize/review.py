@@ -9,7 +9,7 @@ from sanitize.errors import BadInput, BadParams
 from sanitize.io.destinations import local_path, refuse_address
 from sanitize.manifest_file import ids_of
 from sanitize.report.review_page import build_page
-from sanitize.report_file import open_both
+from sanitize.report_file import open_both, refuse_changed
 from sanitize.review_file import ReviewFile
 from sanitize.review_server import ReviewServer
 
@@ -30,7 +30,8 @@ def prepare(
     source, manifest, image_root, split  as for `write_report`
     decisions  the review.csv; read if it is there
     port       0 = any that is free
-    Raises     BadInput: no manifest, or one of another input; decisions that are no review of it; a port that is taken
+    Raises     BadInput: no manifest, or one of another input; an input that changes meanwhile; decisions that are no
+               review of it; a port that is taken
                BadParams: decisions that would be written over the input or the manifest, or to an address
     """
     place = local_path(str(decisions))
@@ -39,7 +40,7 @@ def prepare(
         raise BadParams(f"--decisions is {decisions}; what is written there is CSV: name it *.csv")
     if not 0 <= port <= LAST_PORT:
         raise BadParams(f"--port is {port}; must be from 0 to {LAST_PORT}")
-    shards, given, _ = open_both(source, manifest, place, image_root, split)
+    shards, given, stamps = open_both(source, manifest, place, image_root, split)
     ids = partial(ids_of, given) if given.has_ids else None
     review = ReviewFile(Path(place), shards, ids)
     try:
@@ -48,4 +49,5 @@ def prepare(
         raise BadInput(f"port {port}: cannot be had ({error.strerror}); name another --port or none") from error
     page = build_page(shards, given, review_url=server.decisions_at, image_root=image_root)
     server.page = page.encode("utf-8", "replace")
+    refuse_changed(shards, stamps, source)
     return server

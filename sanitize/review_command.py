@@ -50,6 +50,7 @@ def review_command(
         if not no_browser:
             import webbrowser
 
-            webbrowser.open(server.address)
+            # some wait for the browser's end, and it for the page; one that cannot be opened is no error
+            Thread(target=webbrowser.open, args=(server.address,), daemon=True).start()
         server.serve_forever()
         say(f"{len(server.review.plain())} decisions in {decisions}")

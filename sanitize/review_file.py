@@ -32,6 +32,7 @@ class ReviewFile:
     source  the input
     ids     gives the keys of the rows, where they have any
     Raises  BadInput: the file is there and is no review of this input, or has columns that would be lost
+    A row has a line for each of its notes.
     """
 
     def __init__(self, path: Path, source: Source, ids: Callable[[], RowIds] | None = None) -> None:
@@ -77,20 +78,25 @@ class ReviewFile:
                     decided.pop(position, None)
                 else:
                     decided[position] = decision
-            if _digest(self.path) != self.known:
-                raise Conflict(
-                    f"{self.path}: somebody else has changed it; start the review again, which takes their decisions in"
-                )
+            self._refuse_changed()
             text = io.StringIO()
             lines = csv.writer(text, lineterminator="\n")
             lines.writerow(HEAD)
             for position in sorted(decided):
-                lines.writerow(self._plain(position, decided[position]).values())
+                plain = self._plain(position, decided[position])
+                lines.writerows({**plain, "note": note}.values() for note in decided[position].notes or ("",))
             data = text.getvalue().encode()
             with atomic_write(self.path) as (draft,):
+                self._refuse_changed()  # again: another server may have written it before this one's turn came
                 draft.write_bytes(data)
             self.known, self.decided = hashlib.sha256(data).hexdigest(), decided
             return len(decided)
+
+    def _refuse_changed(self) -> None:
+        if _digest(self.path) != self.known:
+            raise Conflict(
+                f"{self.path}: somebody else has changed it; start the review again, which takes their decisions in"
+            )
 
     def _read(self, change: Mapping[str, Any]) -> tuple[int, Decision | None]:
         if not isinstance(change, Mapping):

@@ -85,6 +85,11 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:
         """Nothing: the address is in every line."""
 
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """What is no request, or has another method: refused as all else is, without a word of it."""
+        self.close_connection = True
+        self._send(HTTPStatus(code), _document({"error": HTTPStatus(code).phrase.lower()}))
+
     def _answered(self, work: Any) -> None:
         try:
             self._refuse_others()
@@ -136,7 +141,7 @@ class _Handler(BaseHTTPRequestHandler):
             decisions = self.server.review.change(changes)
         except Conflict as error:
             raise _Refused(HTTPStatus.CONFLICT, str(error)) from error
-        except BadInput as error:
+        except (BadInput, OSError) as error:
             raise _Refused(HTTPStatus.INSUFFICIENT_STORAGE, str(error)) from error
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise _Refused(HTTPStatus.BAD_REQUEST, f"no decisions: {error}") from error

@@ -4,6 +4,8 @@ import base64
 import csv
 import io
 import json
+import os
+import signal
 import xml.etree.ElementTree as ET
 
 import numpy as np
@@ -14,9 +16,12 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from sanitize.cli import app
+from sanitize.report.export import _cell
+from sanitize.report_file import _new
 from tests import small
 
 FORMULA = "=HYPERLINK(1)"
+UNLABELED = 118
 
 
 def run(*words):
@@ -51,7 +56,9 @@ def images(tmp_path_factory):
         Image.fromarray(one).save(file, "PNG")
         blobs.append(file.getvalue())
     blobs[-1] = b"no image"
-    table = pa.table({"image": blobs, "label": [("ant", "<bee>", FORMULA)[label] for label in given]})
+    names = [("ant", "<bee>", FORMULA)[label] for label in given]
+    names[UNLABELED] = None
+    table = pa.table({"image": blobs, "label": names})
     return folder, judged(folder, table), pixels
 
 
@@ -65,14 +72,36 @@ def test_fiftyone(images, tmp_path):
     readable = dropped[dropped.index != 119]
     assert len(told["labels"]) == len(readable) >= 4 and 119 in dropped.index
     for (name, one), row in zip(sorted(told["labels"].items()), readable.to_dict("records"), strict=True):
+        drawn = np.asarray(Image.open(tmp_path / "fo" / "data" / f"{name}.png"))
+        assert (drawn == pixels[row["row"]]).all()
+        if row["row"] == UNLABELED:  # FiftyOne's parser takes it for unlabeled; {"label": null} for the class "None"
+            assert one is None
+            continue
         assert told["classes"][one["label"]] == row["label"]
         assert one["confidence"] == pytest.approx(1 - row["suspicion"])
         assert one["attributes"]["reason"] == row["reason"] and one["attributes"]["verdict"] == "drop"
-        drawn = np.asarray(Image.open(tmp_path / "fo" / "data" / f"{name}.png"))
-        assert (drawn == pixels[row["row"]]).all()
     lines = list(csv.DictReader((tmp_path / "fo" / "labels.csv").open(newline="")))
-    assert {line["label"] for line in lines} <= {"ant", "<bee>", f"'{FORMULA}"}
+    assert {line["label"] for line in lines} <= {"ant", "<bee>", f"'{FORMULA}", ""}
+    assert UNLABELED in dropped.index
     assert [line["filepath"] for line in lines] == [f"data/{name}.png" for name in sorted(told["labels"])]
+
+
+def test_a_killed_export_leaves_nothing_for_long(images, tmp_path):
+    place = tmp_path / "fo"
+    if not (child := os.fork()):
+        with _new(place, file=False) as draft:
+            (draft / "half").write_text("x")
+            os.kill(os.getpid(), signal.SIGKILL)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    assert not place.exists() and len(list(tmp_path.iterdir())) == 1
+    assert exported(images[0], "fiftyone", place).exit_code == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["fo"]
+    assert sorted(path.name for path in place.iterdir()) == ["data", "labels.csv", "labels.json"]
+
+
+@pytest.mark.parametrize("sign", ["=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff20"])
+def test_signs_that_begin_a_formula(sign):
+    assert _cell(f"{sign}cmd") == f"'{sign}cmd" and _cell(f"x{sign}") == f"x{sign}" and _cell("-1.5") == "-1.5"
 
 
 def test_label_studio(images, tmp_path):

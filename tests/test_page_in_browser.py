@@ -6,6 +6,7 @@ import io
 import json
 import shutil
 import threading
+import time
 from itertools import pairwise
 
 import numpy as np
@@ -19,6 +20,7 @@ from sanitize.data.shards import find_shards
 from sanitize.manifest_file import read_manifest
 from sanitize.overrides import read_overrides
 from sanitize.report.review_page import build_page
+from sanitize.review import prepare
 from tests import small
 from tests.browser import Browser, needs_browser
 from tests.manifests import made, rewritten
@@ -247,6 +249,53 @@ def test_decisions_go_to_the_server_it_came_from(browser, made_page):
     assert page.evaluate("localStorage.length") == 0
     assert [error for error in page.errors if "400" not in error and "favicon" not in error] == []
     server.shutdown()
+
+
+def test_rows_and_groups_are_decided_at_the_real_server(browser, made_page, tmp_path):
+    """By keys and by mouse; a reload and a second tab show what review.csv has."""
+    path = tmp_path / "review.csv"
+    server = prepare(made_page[1], made_page[0].parent / "m", path)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    page = browser.page(server.address)
+    page.wait("document.documentElement.dataset.ready === 'yes'")
+
+    def decided():
+        with path.open(newline="") as file:
+            return {int(line["row"]): line["verdict"] for line in csv.DictReader(file)}
+
+    def until(wanted):
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline and (not path.exists() or decided() != wanted):
+            time.sleep(0.05)
+        assert decided() == wanted
+
+    def at(row):
+        return f"document.querySelector(\"#gallery [aria-label='keep row {row}']\").closest('.entry').focus()"
+
+    page.click(".all-of-group input[data-verdict=keep]")
+    wanted = dict.fromkeys(MEMBERS, "keep")
+    until(wanted)
+    outside = [row for row in rows(page) if row not in MEMBERS][:2]
+    page.click(f"#gallery [aria-label='drop row {outside[0]}']")
+    wanted[outside[0]] = "drop"
+    until(wanted)
+    page.evaluate(at(outside[1]))
+    page.press("k")
+    wanted[outside[1]] = "keep"
+    until(wanted)
+    other = browser.page(server.address)
+    for tab in (page, other):
+        tab.reload()
+        tab.wait("document.documentElement.dataset.ready === 'yes'")
+        assert said(tab) == "22 decisions: 21 keep, 1 drop."
+        assert tab.evaluate("document.querySelector('.all-of-group input[data-verdict=keep]').checked")
+    other.evaluate(at(outside[0]))
+    other.press("u")
+    del wanted[outside[0]]
+    until(wanted)
+    assert page.errors == other.errors == []
+    server.shutdown()
+    server.server_close()
 
 
 def test_names_levels_and_widths(opened):

@@ -3,6 +3,8 @@
 import json
 import os
 import re
+import resource
+import shutil
 import signal
 import socket
 import subprocess
@@ -16,9 +18,11 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
+from sanitize import review, review_file
 from sanitize.cli import app
 from sanitize.data.shards import find_shards
 from sanitize.errors import BadInput
+from sanitize.overrides import read_overrides
 from sanitize.review import prepare
 from sanitize.review_file import Conflict, ReviewFile
 from tests import small
@@ -127,7 +131,9 @@ def test_without_the_token_there_is_nothing(server):
             assert (status, json.loads(text)) == (404, {"error": "not found"})
     assert len(server.token) >= 40
     for method in ("PUT", "DELETE", "OPTIONS", "HEAD"):
-        assert ask(server, method, f"/{server.token}/")[0] == 501
+        status, text, headers = ask(server, method, f"/{server.token}/")
+        assert status == 501 and headers["Cache-Control"] == "no-store" and headers["X-Frame-Options"] == "DENY"
+        assert text == b"" if method == "HEAD" else json.loads(text) == {"error": "not implemented"}
 
 
 @pytest.mark.parametrize(
@@ -192,6 +198,61 @@ def test_what_somebody_else_wrote_is_not_written_over(server, tmp_path):
     assert [one["row"] for one in server.review.plain()] == [3]
 
 
+def test_of_two_servers_that_write_at_once_one_is_refused(judged, tmp_path, monkeypatch):
+    """The other one writes after this one has looked, and before its turn to write has come."""
+    path, source = tmp_path / "review.csv", find_shards(judged / "in.parquet")
+    one, other = ReviewFile(path, source), ReviewFile(path, source)
+    atomic_write, turns = review_file.atomic_write, []
+
+    def late(*paths):
+        if not turns:
+            turns.append("the other's")
+            assert other.change([{**DROP, "row": 9}]) == 1
+        return atomic_write(*paths)
+
+    monkeypatch.setattr(review_file, "atomic_write", late)
+    with pytest.raises(Conflict):
+        one.change([DROP])
+    assert turns and one.plain() == [] and [line["row"] for line in other.plain()] == [9]
+    assert path.read_text().splitlines()[1:] == ['in.parquet,9,drop,"odd, really"']
+
+
+def test_notes_of_several_people_are_kept_whole(judged, tmp_path):
+    path, source = tmp_path / "review.csv", find_shards(judged / "in.parquet")
+    path.write_text("row,verdict,note\n5,keep," + "a" * 400 + "\n5,keep," + "b" * 400 + "\n")
+    ReviewFile(path, source).change([DROP])
+    lines = path.read_text().splitlines()[1:]
+    assert lines[1:] == [f"in.parquet,5,keep,{sign * 400}" for sign in "ab"] and len(lines) == 3
+    assert read_overrides([path], source).reason_D[1] == f"kept by hand: {'a' * 400}; {'b' * 400}"
+
+
+def test_what_cannot_be_written_is_told_and_not_taken(server, tmp_path):
+    assert post(server, DROP)[0] == 200
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1500, before[1]))  # as on a full disk
+    try:
+        status, text, _ = post(server, *({**DROP, "row": row} for row in range(100)))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert status == 507 and "File too large" in json.loads(text)["error"]
+    assert len(server.review.plain()) == 1 and len((tmp_path / "review.csv").read_text().splitlines()) == 2
+    assert post(server, {**DROP, "row": 9})[:2] == (200, b'{"decisions": 2}')
+
+
+def test_an_input_that_changes_meanwhile_is_refused(judged, tmp_path, monkeypatch):
+    source = Path(shutil.copy(judged / "in.parquet", tmp_path / "in.parquet"))
+    build_page = review.build_page
+
+    def slow(*given, **named):
+        page = build_page(*given, **named)
+        os.utime(source, ns=(1, 1))
+        return page
+
+    monkeypatch.setattr(review, "build_page", slow)
+    with pytest.raises(BadInput, match="has changed while it was being read"):
+        prepare(source, judged / "manifest", tmp_path / "review.csv")
+
+
 def test_a_review_of_before_goes_on(judged, tmp_path):
     path = tmp_path / "review.csv"
     path.write_text("row,verdict,note\n5,keep,seen\n5,keep,twice\n")
@@ -240,12 +301,12 @@ def test_a_port_that_is_taken(judged, tmp_path):
         prepare(judged / "in.parquet", judged / "manifest", tmp_path / "r.csv", port=taken.getsockname()[1])
 
 
-def started(judged, tmp_path):
+def started(judged, tmp_path, *options, **environment):
     words = ["review", judged / "in.parquet", "--manifest", judged / "manifest", "--decisions", tmp_path / "r.csv"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "sanitize", *map(str, words), "--no-browser"],
+        [sys.executable, "-m", "sanitize", *map(str, words), *(options or ["--no-browser"])],
         stderr=subprocess.PIPE, text=True, cwd=tmp_path, start_new_session=True,
-        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])},
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])} | environment,
     )  # fmt: skip
     for line in process.stderr:
         if found := re.search(r"http://127.0.0.1:(\d+)/([^/]+)/", line):
@@ -256,6 +317,23 @@ def started(judged, tmp_path):
 class At:
     def __init__(self, port, token):
         self.server_port, self.decisions_at = port, f"/{token}/decisions"
+
+
+def test_a_browser_that_is_waited_for_gets_the_page(judged, tmp_path):
+    """Browsers in a terminal run in the foreground: the server answers them all the same."""
+    look = tmp_path / "look.py"
+    look.write_text(
+        "import sys, urllib.request\n"
+        "page = urllib.request.urlopen(sys.argv[1], timeout=20).read()\n"
+        f"open({str(tmp_path / 'seen')!r}, 'wb').write(page)\n"
+    )
+    process, _, token = started(judged, tmp_path, "--port=0", BROWSER=f"{sys.executable} {look} %s")
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "seen").exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.wait(timeout=30) == 0
+    assert token.encode() in (tmp_path / "seen").read_bytes()
 
 
 def test_killed_at_any_moment_every_answered_decision_is_in_the_file(judged, tmp_path):
@@ -278,10 +356,9 @@ def test_killed_at_any_moment_every_answered_decision_is_in_the_file(judged, tmp
 def test_in_a_real_browser_a_decision_survives_a_reload(server, tmp_path):
     with Browser() as browser:
         page = browser.page(server.address)
-        page.wait("document.querySelectorAll('[data-verdict], button, input').length > 0")
+        page.wait("document.documentElement.dataset.ready === 'yes'")
         page.press("j", "k")
         page.wait("document.getElementById('tally').textContent.startsWith('1 decision')")
-        page.wait("true")
         deadline = time.monotonic() + 20
         while not (tmp_path / "review.csv").exists() and time.monotonic() < deadline:
             time.sleep(0.1)

@@ -26,7 +26,8 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 AT_ONCE = 2_000  # rows that are held in memory
 LONGEST = 10_000  # characters of a value
 FACTS = ("file", "row", "id", "label", "cause", "reason", "group", "suspicion", "vote", "voters", "support")
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what spreadsheets take for the beginning of one
+# what spreadsheets take for the beginning of one, wide signs among them
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 @dataclass(frozen=True)
@@ -108,11 +109,10 @@ def _fiftyone(place: Path, rows: Iterator[Exported], view: View | None, classes:
             write_png(place / "data" / f"{name}.png", row.picture)
             facts = {key: value for key, value in row.facts.items() if value is not None}
             label, suspicion = facts.pop("label", None), facts.get("suspicion")
-            labels[name] = {
-                "label": None if label is None else number_of[label],
-                "confidence": None if suspicion is None else 1 - suspicion,
-                "attributes": facts,
-            }
+            labels[name] = None  # no label: the importer would take a null in it for a class "None"
+            if label is not None:
+                confidence = None if suspicion is None else 1 - suspicion
+                labels[name] = {"label": number_of[label], "confidence": confidence, "attributes": facts}
             lines.writerow([f"data/{name}.png", *(_cell(row.facts.get(key)) for key in ("verdict", *FACTS))])
     _write_json(place / "labels.json", {"classes": classes, "labels": labels})
 
