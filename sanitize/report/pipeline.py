@@ -47,7 +47,7 @@ def further(found: Findings, params: Params) -> Further:
         sections=[Section(name, title, parts[name]) for name, title in SECTIONS.items()],
         poisoned=found.marks(),
         again="dvc repro",
-        apply=f"mv ~/Downloads/review.csv {shlex.quote(save[0])} && dvc repro" if save else None,
+        apply=f"mv -i ~/Downloads/review.csv {shlex.quote(save[0])} && dvc repro" if save else None,
     )
 
 

@@ -82,7 +82,7 @@ def test_the_whole_page_with_truth(tmp_path):
     of_page = {"dropped", "kept", "classes", "provenance"}
     assert targets == {*of_page, "metrics", "votes", "suspicion", "certificates", "parameters"} and targets <= ids
     assert "b 3 1 33.3% 2 0 1" in Reader(page(vector_folder)).text
-    assert "dvc repro" in read_page.text and "mv ~/Downloads/review.csv review.csv && dvc repro" in read_page.text
+    assert "dvc repro" in read_page.text and "mv -i ~/Downloads/review.csv review.csv && dvc repro" in read_page.text
 
 
 def test_poisoned_rows_that_were_kept_are_listed_however_little_suspicious(tmp_path, monkeypatch):
