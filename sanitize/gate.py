@@ -6,7 +6,9 @@ import json
 import math
 import operator
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -83,7 +85,7 @@ def read_figures(path: Path) -> dict[str, Any]:
     if len(blob) > MOST_BYTES:
         raise BadInput(f"{path}: has more than {MOST_BYTES >> 20} MiB; {AGAIN}")
     try:
-        document = json.loads(blob)
+        document = json.loads(blob, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
         raise BadInput(f"{path}: is no whole JSON document ({str(error).splitlines()[0]}); {AGAIN}") from error
     if not isinstance(document, dict) or not document:
@@ -97,7 +99,7 @@ def read_figures(path: Path) -> dict[str, Any]:
 
 def _refuse_other_summary(path: Path, document: Mapping[str, Any]) -> None:
     version, classes = document["schema_version"], document.get("classes")
-    if version != SCHEMA_VERSION:
+    if not _is_count(version) or version != SCHEMA_VERSION:
         raise BadInput(f"{path}: has schema_version {version!r}; must be {SCHEMA_VERSION}; {AGAIN}")
     counts: list[Any] = [document.get(name) for name in ("rows", "kept", "rejected", "unreadable")]
     if not all(_is_count(count) for count in counts) or not isinstance(document.get("limit_exceeded"), bool):
@@ -111,6 +113,14 @@ def _refuse_other_summary(path: Path, document: Mapping[str, Any]) -> None:
         raise BadInput(f"{path}: lacks the rows and the rejected rows of each class; {AGAIN}")
     if not rows or kept + rejected != rows or unreadable > rows:
         raise BadInput(f"{path}: has {rows} rows, {kept} kept and {rejected} rejected, which do not add up; {AGAIN}")
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object's members. ValueError: two of one name, of which readers take different ones."""
+    counts = Counter(name for name, _ in pairs)
+    if len(counts) < len(pairs):
+        raise ValueError(f"the key {counts.most_common(1)[0][0]!r} stands there twice")
+    return dict(pairs)
 
 
 def _is_count(value: Any) -> bool:
@@ -129,12 +139,14 @@ def failures(document: Mapping[str, Any], conditions: Sequence[Condition], origi
     if document.get("limit_exceeded"):
         found.append(Failure("the run's own limit is exceeded", "limit", 1.0))
     for one in conditions:
-        names = [one.name] if one.name in known else []  # also a class whose name looks like a pattern
-        if not names and one.name.startswith(CLASS):
-            names = [name for name in known if fnmatchcase(name, one.name)]
+        names = [one.name] if one.name in known else []
+        if one.name.startswith(CLASS):  # data may call a class *, which must not hide the others
+            names = [name for name in known if name == one.name or fnmatchcase(name, one.name)]
         if not names:
             some = ", ".join(map(shown, list(known)[:KEYS_SHOWN])) + (", …" if len(known) > KEYS_SHOWN else "")
-            raise BadParams(f"--fail-on is {one.text!r}, but {origin} has no {one.name!r}; it has {some}")
+            raise BadParams(
+                f"--fail-on is {one.text!r}, but {origin} has no finite number {one.name!r}; it has {some or 'none'}"
+            )
         beyond = [(known[name], name) for name in names if OPERATORS[one.sign](known[name], one.bound)]
         beyond.sort(key=lambda pair: (-pair[0] if ">" in one.sign else pair[0], pair[1]))
         found += [Failure(one.text, name, value) for value, name in beyond]
@@ -166,5 +178,7 @@ def _numbers(value: Any, name: str) -> Iterator[tuple[str, float]]:
     if isinstance(value, Mapping):
         for key, one in value.items():
             yield from _numbers(one, f"{name}.{key}" if name else str(key))
-    elif isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
-        yield name, float(value)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        with suppress(OverflowError):  # a whole number beyond all floats is no figure
+            if math.isfinite(value):
+                yield name, float(value)

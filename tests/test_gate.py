@@ -83,6 +83,30 @@ def test_what_holds(texts, held):
     assert [(one.condition, one.figure) for one in found] == held
 
 
+@pytest.mark.parametrize(("name", "pattern"), [("*", "class:*"), ("[ab]", "class:[ab]"), ("?", "class:?")])
+def test_a_class_called_like_a_pattern_hides_no_others(name, pattern):
+    classes = {"a": {"rows": 50, "rejected": 50}, name: {"rows": 50, "rejected": 20}}
+    found = failures({**WHOLE, "classes": classes}, [read_condition(f"{pattern}>0.2")], "s")
+    assert [one.figure for one in found] == ["class:a", f"class:{name}"]
+
+
+def test_a_number_beyond_all_floats_is_no_figure(tmp_path):
+    place = document(tmp_path / "s", seconds=10**400)
+    assert "seconds" not in figures(read_figures(place)) and gate(place, "removed>0.5").exit_code == 0
+    done = gate(place, "seconds>1")
+    assert done.exit_code == 2 and "has no finite number 'seconds'; it has rows," in done.stderr
+    place.write_text('{"tmr": NaN}')
+    done = gate(place, "tmr>0.1")
+    assert done.exit_code == 2 and "has no finite number 'tmr'; it has none" in done.stderr
+
+
+def test_two_members_of_one_name_never_pass(tmp_path):
+    place = document(tmp_path / "s")
+    place.write_text(place.read_text().replace('"rejected": 12,', '"rejected": 12, "rejected": 0,', 1))
+    done = gate(place, "removed>0.5")
+    assert done.exit_code == 3 and "the key 'rejected' stands there twice" in done.stderr
+
+
 def test_a_figure_that_is_not_there():
     for text in ("tmr>0", "class:z>0", "class:z*>0", "written>0", "classes.a.rows>0"):
         with pytest.raises(BadParams, match=r"s has no .*; it has rows, kept,"):
@@ -114,6 +138,7 @@ def test_exit_codes(tmp_path):
     ("changes", "message"),
     [
         ({"schema_version": 2}, "has schema_version 2; must be 1"),
+        ({"schema_version": True}, "has schema_version True; must be 1"),
         ({"rows": None}, "lacks the numbers rows, kept"),
         ({"rows": -1}, "lacks the numbers rows, kept"),
         ({"rejected": True}, "lacks the numbers rows, kept"),
