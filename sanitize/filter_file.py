@@ -18,6 +18,7 @@ from sanitize.errors import BadInput, BadParams, MendableError
 from sanitize.execution import OrderedMap, usable_cores
 from sanitize.filter_fit import Found, fit_judge, take_panel
 from sanitize.filter_key import key_of, parameters_sha256
+from sanitize.filter_manifest import Further
 from sanitize.filter_memory import Memory
 from sanitize.filter_options import Options, refuse_options
 from sanitize.filter_pass import Drafts, provenance, run_pass
@@ -112,6 +113,8 @@ def filter_file(
         digest = shards.sha256()
         ids = None if options.id_column is None else partial(input_ids, shards, options.id_column)
         decisions = read_overrides(options.overrides, shards, ids) if options.overrides else None
+        for shard in shards.shards:
+            Further(options.id_column, options.reasons).fields(shard)  # or fitting would be for nothing
         key = key_of(params, options, digest, places)
         if finished is not None:
             done = _of_killed(finished, key, staging, options, places)

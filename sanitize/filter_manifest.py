@@ -20,6 +20,7 @@ from sanitize.filter_tally import Verdicts, shown
 from sanitize.filtering import KEPT, cause_of
 from sanitize.io.atomic import put_new
 from sanitize.io.origin import called
+from sanitize.row_ids import as_texts
 
 MANIFEST = pa.schema(
     [
@@ -95,6 +96,10 @@ class Further:
                 "--reasons, and use --manifest"
             )
         return tuple(MANIFEST.field(name) for name in REASONS)
+
+    def keys(self, shard: Shard, batch: pa.RecordBatch) -> pa.Array | None:
+        """The column `ID` of a batch as it is judged, partition columns included; None = there is none."""
+        return None if self.id_column is None else as_texts(shard.with_keys(batch, [self.id_column]).column(0))
 
 
 def with_reasons(batch: pa.RecordBatch, found: Verdicts) -> pa.RecordBatch:

@@ -26,7 +26,6 @@ from sanitize.io.atomic import put_new
 from sanitize.io.rows import Rows
 from sanitize.io.writer import Sink, chosen_rows
 from sanitize.overrides import Overrides
-from sanitize.row_ids import as_texts
 from sanitize.whereabouts import told
 
 PROVENANCE = b"sanitize"  # the schema metadata's key
@@ -177,7 +176,7 @@ def _pass_through(
                 manifest = sinks.enter_context(
                     ManifestSink(drafts.manifest, metadata("manifest"), further.id_column is not None)
                 )
-            for done, (start, batch, found) in enumerate(_judged(shard, chain(read, pairs), judge, first), 1):
+            for done, (start, batch, seen, found) in enumerate(_judged(shard, chain(read, pairs), judge, first), 1):
                 if overrides is not None:
                     found = overrides.applied(found, first + start)
                 with told("doing", f"wrote the rows of {shard.place} from row {start} on"):
@@ -185,7 +184,7 @@ def _pass_through(
                         rows = batch if wanted or not further.reasons else with_reasons(batch, found)
                         sink.add(_chosen(rows, found.keep_n if wanted else ~found.keep_n))
                     if manifest is not None:
-                        keys = None if further.id_column is None else as_texts(batch.column(further.id_column))
+                        keys = further.keys(shard, seen)
                         manifest.add(manifest_rows(shard.name, start, found, judge.classes, judge.labels, keys))
                 if shard.mirror is not None:
                     masks.append(found.keep_n)
@@ -205,40 +204,45 @@ def _read(
     shard: Shard, judge: Judge, copied: bool, stack: ExitStack, id_column: str | None
 ) -> tuple[Any, pq.ParquetFile, Pairs]:
     """The shard's bytes, open file, and batches, each of them as it is written and as it is judged."""
+    wanted = (*judge.columns, *([] if id_column is None else [id_column]))
     if not copied:
-        wanted = (*judge.columns, *([] if id_column is None else [id_column]))
         columns = wanted or (shard.schema.names[:1] if len(shard.schema) else ())
         file = stack.enter_context(shard.opened())
         return None, file, ((batch, batch) for batch in shard.batches(file, columns))
     raw, file = stack.enter_context(shard.mirrored())
     batches = shard.batches(file)
-    if shard.mirror is None or not judge.columns:
+    if shard.mirror is None or not wanted:
         return raw, file, ((batch, batch) for batch in batches)
-    judged = Rows(shard.batches(stack.enter_context(shard.opened()), judge.columns))
-    return raw, file, ((batch, judged.take(batch.num_rows)) for batch in batches)
+    typed = Rows(shard.batches(stack.enter_context(shard.opened()), wanted))
+    return raw, file, ((batch, typed.take(batch.num_rows)) for batch in batches)
 
 
-def _judged(shard: Shard, pairs: Pairs, judge: Judge, first: int) -> Iterator[tuple[int, pa.RecordBatch, Verdicts]]:
-    """(first row, batch, verdicts) in order; up to `judge.threads` batches are judged while others are written."""
+def _judged(
+    shard: Shard, pairs: Pairs, judge: Judge, first: int
+) -> Iterator[tuple[int, pa.RecordBatch, pa.RecordBatch, Verdicts]]:
+    """(first row, batch as it is written and as it is judged, verdicts) in order.
+
+    Up to `judge.threads` batches are judged while others are written.
+    """
     if judge.threads < 2:
         start = 0
         for batch, seen in pairs:
-            yield start, batch, _told_of(judge, shard, start, first + start, seen)
+            yield start, batch, seen, _told_of(judge, shard, start, first + start, seen)
             start += batch.num_rows
         return
-    waiting: deque[tuple[int, pa.RecordBatch, Future[Verdicts]]] = deque()
+    waiting: deque[tuple[int, pa.RecordBatch, pa.RecordBatch, Future[Verdicts]]] = deque()
     pool = ThreadPoolExecutor(judge.threads)
     try:
         start = 0
         for batch, seen in pairs:
-            waiting.append((start, batch, pool.submit(_told_of, judge, shard, start, first + start, seen)))
+            waiting.append((start, batch, seen, pool.submit(_told_of, judge, shard, start, first + start, seen)))
             start += batch.num_rows
             if len(waiting) > AHEAD * judge.threads:
-                begun, oldest, future = waiting.popleft()
-                yield begun, oldest, future.result()
+                begun, oldest, judged, future = waiting.popleft()
+                yield begun, oldest, judged, future.result()
         while waiting:
-            begun, oldest, future = waiting.popleft()
-            yield begun, oldest, future.result()
+            begun, oldest, judged, future = waiting.popleft()
+            yield begun, oldest, judged, future.result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 

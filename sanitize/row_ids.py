@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from sanitize.data.features import storage
 from sanitize.data.shards import Source
+from sanitize.data.stored import is_text, values_of
 from sanitize.errors import BadInput, BadParams
 
 OPTION = "--id-column"
@@ -26,14 +27,24 @@ def refuse_id_column(source: Source, name: str, label: str, inputs: Sequence[str
 
 
 def as_texts(column: pa.Array | pa.ChunkedArray) -> pa.Array:
-    """Keys as texts; null stays null."""
+    """Keys as texts, with an escape for bytes that are no UTF-8; null stays null."""
     chunked = column if isinstance(column, pa.ChunkedArray) else pa.chunked_array([column])
     plain = storage(chunked)
     if pa.types.is_dictionary(plain.type):
         plain = plain.cast(plain.type.value_type)
+    if is_text(plain.type) and not _is_utf8(plain):
+        plain = plain.cast(pa.large_binary())
     if pa.types.is_integer(plain.type) or pa.types.is_string(plain.type) or pa.types.is_large_string(plain.type):
         return pa.concat_arrays(plain.cast(pa.string()).chunks) if plain.num_chunks else pa.array([], pa.string())
-    return pa.array([_text(value) for value in plain.to_pylist()], pa.string())
+    return pa.array([_text(value) for value in values_of(plain)], pa.string())
+
+
+def _is_utf8(column: pa.ChunkedArray) -> bool:
+    try:
+        column.validate(full=True)
+    except pa.ArrowInvalid:
+        return False
+    return True
 
 
 def _text(value: object) -> str | None:

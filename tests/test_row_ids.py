@@ -159,3 +159,73 @@ def test_a_group_is_kept_but_for_rows_that_a_review_drops(judged, tmp_path):
     )
     assert wrong.exit_code == 2 and "--keep-group is 'G77'; must be one of the groups of" in wrong.output
     assert not (tmp_path / "b").exists()
+
+
+def keyed(tmp_path, keys, **how):
+    """A file like `small.vector_file`, with these keys in a column `key`; what filters it."""
+    table = pq.read_table(small.vector_file(tmp_path / "whole")).append_column("key", keys)
+    pq.write_table(table, tmp_path / "in.parquet", **how)
+    quick = ("--params", small.quick_file(tmp_path / "quick.yaml", engine="inline"), "--quiet")
+    return ("filter", tmp_path / "in.parquet"), ("--id-column", "key", "--manifest", tmp_path / "manifest", *quick)
+
+
+def test_keys_that_are_no_text(tmp_path):
+    """Bytes that are no UTF-8 in a text column are escapes in the manifest, by which a review then names the row."""
+    blobs = pa.array([b"key %d \xff" % row for row in range(small.ROWS)])
+    offsets, data = blobs.buffers()[1:]
+    words, more = keyed(tmp_path, pa.StringArray.from_buffers(small.ROWS, offsets, data))
+    done = run(*words, tmp_path / "kept", *more)
+    assert done.exit_code == 0, done.output
+    assert pq.read_table(tmp_path / "manifest")["id"][8].as_py() == "key 8 \\xff"
+    decided = review(tmp_path / "review.csv", "id,verdict\nkey 8 \\xff,drop\n")
+    done = run("apply", words[1], tmp_path / "after", "--manifest", tmp_path / "manifest", "--overrides", decided)
+    assert done.exit_code == 0, done.output
+    assert pq.read_table(tmp_path / "after").num_rows == pq.read_table(tmp_path / "kept").num_rows - 1
+
+
+@pytest.mark.parametrize(("first", "unit"), [(1_600_000_000_000, "ms"), (10**17, "ms"), (5, "us")])
+def test_keys_that_are_times(tmp_path, first, unit):
+    """Also such as Python has not, and in a zone that nobody knows: a text for each, which none beside it changes."""
+    kind = pa.timestamp(unit, tz="Nowhere/None" if unit == "us" else None)
+    keys = pa.array(range(first, first + small.ROWS), pa.int64()).cast(kind)
+    texts = as_texts(keys).to_pylist()
+    assert len(set(texts)) == small.ROWS and None not in texts
+    odd = pa.concat_arrays([pa.array([10**17], pa.int64()).cast(kind), keys])
+    assert as_texts(odd).to_pylist()[1:] == texts
+    words, more = keyed(tmp_path, keys)
+    decided = review(tmp_path / "review.csv", f"id,verdict\n{texts[8]},drop\n")
+    done = run(*words, tmp_path / "kept", *more, "--overrides", decided)
+    assert done.exit_code == 0, done.output
+    assert list(pq.read_table(tmp_path / "manifest").to_pandas().reason)[8] == "dropped by hand"
+
+
+def test_keys_of_columns_that_are_copied(tmp_path):
+    """INT96 is copied as bytes; the keys are the times that a reader sees, whether rows are written or not."""
+    keys = pa.array(range(0, 10**9 * small.ROWS, 10**9), pa.int64()).cast(pa.timestamp("ns"))
+    words, more = keyed(tmp_path, keys, use_deprecated_int96_timestamps=True)
+    assert find_shards(words[1]).shards[0].mirror is not None
+    assert run(*words, tmp_path / "kept", *more).exit_code == 0
+    written = pq.read_table(tmp_path / "manifest")
+    assert written["id"].to_pylist() == as_texts(keys).to_pylist()
+    assert run(*words, "--dry-run", *more).exit_code == 0
+    assert pq.read_table(tmp_path / "manifest").equals(written)
+
+
+def test_keys_that_are_names_of_folders(tmp_path):
+    whole = pq.read_table(small.vector_file(tmp_path / "whole"))
+    for name, part in (("a", whole.slice(0, 70)), ("b", whole.slice(70))):
+        (tmp_path / "in" / f"key={name}").mkdir(parents=True)
+        pq.write_table(part, tmp_path / "in" / f"key={name}" / "x.parquet")
+    quick = ("--params", small.quick_file(tmp_path / "quick.yaml", engine="inline"), "--quiet")
+    done = run("filter", tmp_path / "in", tmp_path / "out", "--manifest", tmp_path / "m", "--id-column", "key", *quick)
+    assert done.exit_code == 0, done.output
+    assert pq.read_table(tmp_path / "m")["id"].to_pylist() == ["a"] * 70 + ["b"] * 50
+
+
+def test_a_column_in_the_way_of_reasons_is_told_before_the_work(tmp_path):
+    words, more = keyed(tmp_path, pa.array(["G1"] * small.ROWS))
+    table = pq.read_table(words[1]).rename_columns(["id", "features", "label", "note", "group"])
+    pq.write_table(table, words[1])
+    done = run(*words, tmp_path / "kept", "--rejected", tmp_path / "r", "--reasons", "--params", more[5])
+    assert done.exit_code == 3 and "has a column 'group' already; rename it, or leave out --reasons" in done.stderr
+    assert "voters" not in done.stderr and not list(tmp_path.glob("kept*"))

@@ -79,6 +79,23 @@ def texts(column: pa.ChunkedArray | pa.Array) -> list[str | None]:
     return [None if value is None else value.decode("utf-8", "replace") for value in values]
 
 
+def values_of(column: pa.ChunkedArray | pa.Array) -> list[Any]:
+    """The column's values as Python has them, others as texts: a date in the year 300000, a time in an unknown zone."""
+    try:
+        return list(column.to_pylist())
+    except (pa.ArrowException, ValueError, OverflowError):
+        return [_value(column.slice(row, 1)) for row in range(len(column))]  # none depends on its neighbours
+
+
+def _value(one: pa.ChunkedArray | pa.Array) -> Any:
+    try:
+        return one.to_pylist()[0]
+    except (pa.ArrowException, ValueError, OverflowError):
+        if pa.types.is_timestamp(one.type) and one.type.tz is not None:
+            one = one.cast(pa.timestamp(one.type.unit, "UTC"))  # as it is stored, whatever the zone
+        return texts(one.cast(pa.string()))[0]
+
+
 def bytes_and_paths(column: pa.ChunkedArray) -> Iterator[tuple[bytes | None, str | None]]:
     """Each row's bytes and path, of a binary column or a struct."""
     for chunk in column.chunks:

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from sanitize.data.features import storage
 from sanitize.data.recipe import Feature, Recipe
-from sanitize.data.stored import texts
+from sanitize.data.stored import texts, values_of
 from sanitize.data.table import FloatArray, IntArray, Table
 from sanitize.evidence.base import View
 from sanitize.evidence.phrases import Phrases
@@ -72,7 +72,7 @@ def _column(feature: Feature, column: pa.ChunkedArray, part_ND: FloatArray) -> C
     coded = plain.combine_chunks().dictionary_encode()
     coded = pa.concat_arrays(coded.chunks) if isinstance(coded, pa.ChunkedArray) else coded
     code_N: IntArray = pc.fill_null(coded.indices, len(coded.dictionary)).to_numpy().astype(np.int64)
-    names = [_text(value) for value in coded.dictionary.to_pylist()]
+    names = [_text(value) for value in values_of(coded.dictionary)]
     return Column(feature.name, code_N, [*names, None], part_ND[:, 0] if feature.kind in ORDERED else None)
 
 

@@ -22,7 +22,7 @@ from sanitize.data.images import Pixels
 from sanitize.data.recipe import Recipe, fit_recipe
 from sanitize.data.shards import Source
 from sanitize.data.source_sample import sample_source
-from sanitize.data.stored import bytes_and_paths, is_binary, is_list, is_text, plain_type, texts
+from sanitize.data.stored import bytes_and_paths, is_binary, is_list, is_text, plain_type, texts, values_of
 from sanitize.data.table import IntArray
 from sanitize.errors import BadInput
 from sanitize.manifest_file import ManifestFile
@@ -253,11 +253,7 @@ def _said(column: pa.ChunkedArray, longest: int) -> list[str]:
         return [MISSING if text is None else cut(text, longest) for text in texts(storage(column))]
     if is_binary(inner) or pa.types.is_fixed_size_binary(inner):
         return [MISSING if value is None else f"{len(value):,} bytes" for value in storage(column).to_pylist()]
-    try:
-        values = storage(column).to_pylist()
-    except (pa.ArrowException, ValueError, OverflowError):  # a date that Python does not have
-        values = storage(column).cast(pa.string()).to_pylist()
-    return [cut(_plain(value, is_list(inner)), longest) for value in values]
+    return [cut(_plain(value, is_list(inner)), longest) for value in values_of(storage(column))]
 
 
 def _plain(value: Any, vector: bool = False) -> str:

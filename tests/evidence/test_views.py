@@ -161,6 +161,28 @@ def test_columns_are_compared_as_they_stand_in_the_file():
     assert coordinates.vectors.tolist() == direction.vectors.tolist() == [[6, 7], [14, 15]]
 
 
+@pytest.mark.parametrize(
+    ("kind", "odd", "text"),
+    [
+        (pa.date32(), 1 << 30, "<value out of range: 1073741824>"),
+        (pa.timestamp("us"), 5 * 10**17, "17814-05-16 00:53:20.000000"),
+        (pa.timestamp("us", "Nowhere/None"), 5, "1970-01-01 00:00:00.000005Z"),
+    ],
+)
+def test_dates_that_python_does_not_have_are_named(kind, odd, text):
+    numbers = pa.array([odd, 7, None, odd], pa.int32() if kind == pa.date32() else pa.int64())
+    recipe = Recipe(
+        label="y",
+        classes=("cat", "dog"),
+        features=(Feature(name="day", kind="date", width=1),),
+        modality="tabular",
+        seen="",
+    )
+    table = Table(np.arange(4), np.zeros((4, 1), np.float32), np.zeros(4, np.int64), ("cat", "dog"), "tabular")
+    (view,) = views_of(table, recipe, pa.table({"day": numbers.cast(kind)}))
+    assert view.words(((0, int(view.columns[0].code_N[3])),)) == f"day = {text}"
+
+
 @pytest.mark.parametrize("modality, kinds", [("vector", [Coordinates, Direction]), ("tabular", [Values])])
 def test_plain_tables_have_views_too(modality, kinds):
     table = Table(np.arange(2), np.zeros((2, 3), np.float32), np.array([0, 1]), ("cat", "dog"), modality)
