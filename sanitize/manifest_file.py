@@ -146,6 +146,15 @@ def read_manifest(path: Path) -> ManifestFile:
         nulls = table[field.name].null_count
         if nulls and field.name in NEVER_NULL:
             raise BadInput(f"{path}: column {field.name!r} has {nulls} nulls; must have none; {AGAIN}")
+    for figure in pc.min_max(table["suspicion"]).values():
+        if figure.is_valid and not 0 <= figure.as_py() <= 1:
+            raise BadInput(f"{path}: column 'suspicion' holds {figure.as_py():g}; must be from 0 to 1; {AGAIN}")
+    stray = table.filter(pc.and_(table["keep"], pc.is_valid(table[GROUP])))
+    if len(stray):
+        row, file, group = (stray[name][0].as_py() for name in ("row", "file", GROUP))
+        raise BadInput(
+            f"{path}: row {row} of {file} is kept, but in group {group}; groups are of dropped rows; {AGAIN}"
+        )
     if ID.name in table.column_names and table.schema.field(ID.name).type != ID.type:
         raise BadInput(f"{path}: column {ID.name!r} is {table.schema.field(ID.name).type}; must be text; {AGAIN}")
     try:
